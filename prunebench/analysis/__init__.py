@@ -1,0 +1,1 @@
+"""Analysis: records in, tables of values out."""

@@ -1,0 +1,99 @@
+"""Leaderboards: one table a task, methods ranked by the suite's primary metric."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from statistics import median
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.statistics import mean_interval
+from prunebench.analysis.tables import Table
+from prunebench.records.metrics import METRICS
+from prunebench.records.suite import load_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from prunebench.analysis.results import Results
+    from prunebench.records.schema import Record, Row
+    from prunebench.records.suite import Column, Suite
+
+_NONE = "–"
+
+
+def leaderboards(results: Results) -> list[Table]:
+    """The tables of a run.
+
+    Methods are ordered by the mean of the primary metric in its direction. A method with failed or missing cells stands
+    after those without, its count of good cells shown; nothing is imputed.
+    """
+    return [
+        table
+        for name in results.suites
+        for table in _suite_tables(load_suite(results.plan.get("files", {}).get(name, name)), results)
+    ]
+
+
+def _suite_tables(suite: Suite, results: Results) -> Iterable[Table]:
+    records = {record.row: record for record in results.records}
+    groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in results.rows:
+        if row.suite == suite.name:
+            task = " · ".join(part for part in row.task if part)
+            groups[task, row.arm or ""][row.method].append(row)
+    for (task, arm), methods in groups.items():
+        yield _table(suite, f"{task} · {arm}" if arm else task, methods, records)
+
+
+def _table(suite: Suite, title: str, methods: dict[str, list[Row]], records: dict[Row, Record]) -> Table:
+    lines: list[tuple[tuple[bool, float, str], tuple[str, ...]]] = []
+    everything: list[Record] = []
+    for method, rows in methods.items():
+        found = [records[row] for row in rows if row in records]
+        good = [record for record in found if record.status == "ok"]
+        everything += good
+        fine = sum(record.status in {"ok", "skipped"} for record in found)
+        cells = f"{fine}/{len(rows)}"
+        values = _values(good, suite.primary.metric, None)
+        sign = -1 if METRICS[suite.primary.metric].direction == "higher" else 1
+        rank = sign * sum(values) / len(values) if values else float("inf")
+        repetitions = len({row.repetition for row in rows})
+        shown = [_cell(column, good) for column in suite.column]
+        lines.append(((fine < len(rows), rank, method), (method, *shown, str(repetitions), cells)))
+    lines.sort()
+    context = [f"{name} {_number(median(v))}" for name in suite.context if (v := _values(everything, name, None))]
+    return Table(
+        " — ".join([title, ", ".join(context)]) if context else title,
+        ("method", *(column.header for column in suite.column), "n", "cells"),
+        tuple(line for _, line in lines),
+        (False, *(column.label is None for column in suite.column), True, True),
+    )
+
+
+def _values(records: Sequence[Record], metric: str, density: float | None) -> list[float]:
+    values = (r.metrics.get(metric) for r in records if r.row.density == density)
+    return [value for value in values if value is not None]
+
+
+def _cell(column: Column, records: Sequence[Record]) -> str:
+    """One column of one method: a statistic over its repetitions, or its most frequent label."""
+    if column.label is not None:
+        labels = Counter(
+            r.labels[column.label] for r in records if r.row.density == column.density and column.label in r.labels
+        )
+        return labels.most_common(1)[0][0] if labels else _NONE
+    assert column.metric is not None, "a column has a metric or a label"
+    values = _values(records, column.metric, column.density)
+    if not values:
+        return _NONE
+    if column.show == "mean":
+        mean = mean_interval(values)
+        return f"{mean.value:.3f}" if mean.half_width is None else f"{mean.value:.3f} ± {mean.half_width:.3f}"
+    return _number({"median": median, "min": min, "max": max}[column.show](values))
+
+
+def _number(value: float) -> str:
+    """Three significant digits, thousands apart."""
+    if value >= 1000:
+        return f"{round(value):,}".replace(",", "\u202f")
+    return f"{value:.3g}"

@@ -1,0 +1,146 @@
+"""What `import prunebench as pb` offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prunebench.plugins import ready
+from prunebench.analysis.results import Results, load_results
+from prunebench.errors import PruningError
+from prunebench.harness.options import ExecutorName, Rerun, RunOptions
+from prunebench.harness.run import execute_run, plan_run
+from prunebench.records.suite import load_suite
+from prunebench.spec import Spec, parse_density
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from prunebench.engine.masks import Masks
+    from prunebench.engine.method import ScoreMethod
+    from prunebench.engine.scoring import Session
+
+
+def run(
+    *suites: str,
+    methods: Sequence[str] = (),
+    scale: str = "quick",
+    seeds: int | None = None,
+    plugins: Sequence[str] = (),
+    jobs: int | None = None,
+    threads: int = 1,
+    device: str = "auto",
+    executor: ExecutorName = "processes",
+    timeout: str | None = None,
+    rerun: Rerun = "never",
+    store: str | Path = ".prunebench",
+) -> Results:
+    """Run suites, or go on with an earlier run of the same plan, and return the results.
+
+    Args:
+        suites: names of built-in suites, or paths of suite files.
+        methods: specs that replace the suites' own; globs choose among those; `+SPEC` adds one.
+        scale: `quick`, `standard` or `paper`.
+        seeds: repetitions instead of the scale's.
+        plugins: Python files or modules that register methods.
+        jobs: worker processes; None is one a core.
+        threads: of each worker.
+        device: `auto`, `cpu` or `cuda`.
+        executor: `processes`, or `inline` for debugging.
+        timeout: of one step, such as `10m`, or `none`; None is the scale's.
+        rerun: which finished cells run again: `never`, `failed` or `all`.
+        store: folder of records and artifacts.
+
+    Raises:
+        PrunebenchError: bad arguments, an unusable store.
+    """
+    options = RunOptions(
+        scale=scale, methods=tuple(methods), plugins=tuple(plugins), device=device, threads=threads, seeds=seeds,
+        jobs=jobs, executor=executor, timeout=timeout, rerun=rerun, store=Path(store),
+    )  # fmt: skip
+    plan = plan_run([load_suite(name) for name in suites], options)
+    return load_results(execute_run(plan, options).folder)
+
+
+def prune(
+    model: nn.Module, method: str, *, density: float, input_shape: tuple[int, ...] | None = None,
+    batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
+) -> Masks:  # fmt: skip
+    """Masks of a method on the user's own network, which stays exactly as it is.
+
+    Args:
+        model: any module with linear or convolutional layers.
+        method: a spec, such as `synflow(rounds=100)`.
+        density: share of prunable weights to keep, in (0, 1].
+        input_shape: of one input, the batch left out; read from `batch` if that is given.
+        batch: inputs `[n, *input_shape]` and labels `[n]`, scored as they are, for methods that need data.
+        seed: of the method's random streams.
+
+    Raises:
+        PrunebenchError: unknown method, bad density, scores that cannot be used, data missing.
+    """
+    from prunebench.engine.pruning import prune as walk_down
+
+    density = parse_density(density)
+    scored, session = _opened(model, method, input_shape, batch, seed)
+    return walk_down(scored, session, density)
+
+
+def score(
+    model: nn.Module, method: str, *, input_shape: tuple[int, ...] | None = None,
+    batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Scores of the first round on the user's own network, by layer, normalised to total 1 in absolute value.
+
+    Arguments and errors are those of `prune`.
+    """
+    import numpy as np
+
+    from prunebench.engine.allocate import competing
+
+    scored, session = _opened(model, method, input_shape, batch, seed)
+    everything = np.arange(session.layout.total)
+    found = session.scores(scored.scorer, everything, 0)
+    total = float(np.abs(competing(found, session.layout, everything)).sum(dtype=np.float64))
+    if total == 0:
+        raise PruningError(f"all scores of {method} are zero: no signal passes through the network")
+    return {name: found[name].detach() / total for name in session.layout.shapes}
+
+
+def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int, ...]) -> float:
+    """Share of prunable weights that lie on a path of kept weights from input to output, exact by position.
+
+    Raises:
+        UnsupportedOperatorError: the forward pass uses an operator without a reachability rule.
+        PruningError: the masks are not those of this model.
+    """
+    from prunebench.engine.effective import Connectivity
+
+    return Connectivity(model, input_shape).effective(masks).density()
+
+
+def _opened(
+    model: nn.Module, method: str, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int
+) -> tuple[ScoreMethod, Session]:
+    from prunebench.engine.method import build
+    from prunebench.engine.scoring import Session
+    from prunebench.tasks.datasets.base import Split
+
+    ready()
+    scored = build(Spec.parse(method))
+    if batch is not None and shape is None:
+        shape = tuple(batch[0].shape[1:])
+    if shape is None:
+        raise PruningError("give input_shape, the shape of one input without the batch, or a batch")
+    if "data" in scored.needs and batch is None:
+        raise PruningError(f"method {scored.name!r} needs data: give batch=(inputs, labels)")
+    split = Split(*batch) if batch is not None and "data" in scored.needs else None
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise PruningError(f"{type(model).__name__} has no prunable weights: it has no parameters")
+    return scored, Session(
+        model, shape, mode=scored.words.mode, batch=split, purpose=scored.name, repetition=seed,
+        device=parameter.device,
+    )  # fmt: skip

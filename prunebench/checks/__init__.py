@@ -1,0 +1,1 @@
+"""Checks: the experiment behind each question, one file each."""

@@ -1,0 +1,60 @@
+"""What a check is: a function from a block of a suite's grid to cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prunebench.graph import Component
+from prunebench.registry import CHECKS, MODELS, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prunebench.graph import Node
+    from prunebench.records.schema import Row
+    from prunebench.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of the grid: its row, the node whose outcome it reads, and under which entry of it."""
+
+    row: Row
+    node: Node
+    pick: str
+    seconds: float = 1.0
+    """Estimated seconds of the whole node, for scheduling and dry runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One task, method and repetition of a grid, and how to name its cells."""
+
+    model: Spec
+    dataset: Spec
+    method: Spec
+    densities: tuple[float, ...]
+    arms: tuple[str, ...]
+    repetition: int
+    seconds: float
+    row: Callable[[float | None, str | None], Row]
+    """The row of a density and an arm."""
+
+    def task(self) -> dict[str, Component]:
+        """The task as arguments of a step."""
+        return {"model": Component(MODELS.kind, self.model), "dataset": Component("dataset", self.dataset)}
+
+    def pruner(self) -> dict[str, Component]:
+        """The method as an argument of a step."""
+        return {"method": Component("method", self.method)}
+
+
+def check(name: str) -> Callable[[Callable[[Block], Iterator[Cell]]], Callable[[Block], Iterator[Cell]]]:
+    """Register a function `(block) -> cells` as a check."""
+
+    def register(function: Callable[[Block], Iterator[Cell]]) -> Callable[[Block], Iterator[Cell]]:
+        CHECKS.add(describe(CHECKS, function, name, parameters=()), function)
+        return function
+
+    return register

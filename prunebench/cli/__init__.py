@@ -1,0 +1,44 @@
+"""The command line: one file a verb, imported only when it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from prunebench.errors import ExitCode, PrunebenchError
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with a documented code; errors are one line on standard error."""
+    import click
+
+    from prunebench.cli.root import root
+
+    code: int = ExitCode.OK
+    try:
+        code = root.main(prog_name="prunebench", standalone_mode=False) or ExitCode.OK
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        code = _complain(error.format_message(), ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        code = _complain("interrupted", ExitCode.INTERRUPTED)
+    except PrunebenchError as error:
+        code = _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; keep Python from complaining again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except Exception as error:
+        code = _complain(f"internal error: {type(error).__name__}: {error}; --debug shows where", ExitCode.INTERNAL)
+    sys.exit(code)
+
+
+def _complain(message: str, code: ExitCode) -> ExitCode:
+    """Print one line, or the traceback where it is asked for."""
+    if "--debug" in sys.argv or os.environ.get("PRUNEBENCH_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+    print(f"prunebench: error: {' '.join(message.split())}", file=sys.stderr)
+    return code

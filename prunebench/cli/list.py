@@ -1,0 +1,86 @@
+"""`prunebench list`."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import click
+
+from prunebench.analysis.tables import Table, render
+from prunebench.cli.options import common, format_option, plugin_option, store_option
+from prunebench.errors import UsageError, suggestion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prunebench.registry import Registry
+
+_KINDS = ("methods", "suites", "models", "datasets", "metrics", "checks", "runs")
+
+
+@click.command("list")
+@click.argument("kind", required=False, metavar="[methods|suites|models|datasets|metrics|checks|runs]")
+@plugin_option
+@store_option
+@format_option
+@common
+def command(kind: str | None, plugins: tuple[str, ...], store: Path, format_: str) -> None:
+    """What there is. Without an argument: all kinds but runs."""
+    from prunebench import plugins as ways_in
+
+    if kind is not None and kind not in _KINDS:
+        raise UsageError(f"unknown kind {kind!r}{suggestion(kind, _KINDS)}")
+    broken = ways_in.ready(plugins)
+    kinds = _KINDS[:-1] if kind is None else (kind,)
+    click.echo(render([_table(k, store) for k in kinds], format_), nl=False)
+    for name, error in broken.items():
+        click.echo(f"broken plug-in {name}: {error}", err=True)
+
+
+def _table(kind: str, store: Path) -> Table:
+    from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS
+
+    if kind == "suites":
+        return _suites()
+    if kind == "metrics":
+        return _metrics()
+    if kind == "runs":
+        return _runs(store)
+    return _entries({"methods": METHODS, "models": MODELS, "datasets": DATASETS, "checks": CHECKS}[kind], kind)
+
+
+def _entries(registry: Registry, caption: str) -> Table:
+    rows = [(e.name, e.summary, ", ".join(p.name for p in e.parameters), e.paper) for e in registry]
+    return Table(caption, ("name", "what", "parameters", "paper"), tuple(rows))
+
+
+def _suites() -> Table:
+    """Read as plain TOML: whether a suite validates is asked when it is run or shown."""
+    from prunebench.records.places import suite_folder
+
+    rows: list[tuple[str, ...]] = []
+    for path in sorted(suite_folder().glob("*.toml")):
+        try:
+            plain = tomllib.loads(path.read_text(encoding="utf-8"))
+            rows.append((path.stem, str(plain["version"]), ", ".join(plain["scale"]), plain["question"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            rows.append((path.stem, "–", "–", f"broken: {error}"))
+    return Table("suites", ("name", "version", "scales", "question"), tuple(rows))
+
+
+def _metrics() -> Table:
+    from prunebench.records.metrics import METRICS
+
+    rows = [(m.name, m.unit or "–", m.direction, m.definition) for m in METRICS.values()]
+    return Table("metrics", ("name", "unit", "better", "definition"), tuple(rows))
+
+
+def _runs(store: Path) -> Table:
+    from prunebench.analysis.results import load_results, run_folders
+
+    rows: list[tuple[str, ...]] = []
+    for results in map(load_results, run_folders(store)):
+        statuses = ", ".join(f"{n} {status}" for status, n in sorted(results.statuses().items()))
+        rows.append((results.run_id, ", ".join(results.suites), str(results.plan["scale"]), statuses))
+    return Table("runs, the latest last", ("run", "suites", "scale", "cells"), tuple(rows))

@@ -1,0 +1,84 @@
+"""The group of all verbs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from prunebench.errors import suggestion
+
+_VERBS = {
+    "list": "what there is: methods, suites, models, datasets, metrics, checks, runs",
+    "run": "run suites, or go on with an earlier run",
+    "show": "one thing in full: a method, model, dataset, suite, metric, check or run",
+}
+
+_EPILOG = """\
+\b
+Exit codes:
+  0 fine            3 some cells failed     70 internal error
+  1 regression      4 nothing to run       130 interrupted
+  2 usage                                  143 terminated
+
+Results go to standard output, everything else to standard error.
+"""
+
+
+class LazyGroup(click.Group):
+    """Imports the file of a verb when the verb is used; help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs."""
+        return sorted(_VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The verb of that name."""
+        if name not in _VERBS:
+            return None
+        command = importlib.import_module(f"prunebench.cli.{name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with a suggestion for a misspelt verb."""
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f"unknown verb {args[0]!r}{suggestion(args[0], _VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Verbs with their one line, without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(sorted(_VERBS.items()))
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+        from platform import python_version
+
+        click.echo(f"prunebench {version('prunebench')}, Python {python_version()}, torch {version('torch')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+    invoke_without_command=False,
+    no_args_is_help=True,
+)
+@click.option(
+    "-V", "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+    help="Print versions and exit.",
+)  # fmt: skip
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors.")
+def root() -> None:
+    """Benchmark and sanity checks for neural-network pruning methods.
+
+    \b
+    prunebench run collapse                     critical compression of all methods, about a minute
+    prunebench run collapse -m 'synflow*'       of some of them
+    prunebench list methods                     what can be run
+    prunebench show synflow                     one method: paper, parameters, traps
+    """

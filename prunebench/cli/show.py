@@ -1,0 +1,134 @@
+"""`prunebench show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from prunebench.analysis.tables import Table, render
+from prunebench.cli.options import common, format_option, option, plugin_option, store_option
+from prunebench.errors import UnknownNameError, suggestion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prunebench.analysis.results import Results
+    from prunebench.registry import Entry
+
+
+@click.command("show")
+@click.argument("name", metavar="NAME|RUN")
+@option("--cells", is_flag=True, help="Of a run: every cell with its status and metrics.")
+@plugin_option
+@store_option
+@format_option
+@common
+def command(name: str, cells: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
+    """One thing in full: a method, model, dataset, suite, metric, check, or a run by its id or `latest`."""
+    from prunebench import plugins as ways_in
+
+    ways_in.ready(plugins)
+    tables = _described(name)
+    if tables is None:
+        tables = _run(name, store, cells)
+    click.echo(render(tables, format_), nl=False)
+
+
+def _described(name: str) -> list[Table] | None:
+    """The tables of a named thing; a suite comes before a check of the same name."""
+    from prunebench.records.metrics import METRICS
+    from prunebench.records.places import suite_folder
+    from prunebench.registry import REGISTRIES
+
+    if name.endswith(".toml") or (suite_folder() / f"{name}.toml").is_file():
+        return _suite(name)
+    if name in METRICS:
+        m = METRICS[name]
+        return [_pairs("metric", {"name": name, "unit": m.unit or "–", "better": m.direction, "is": m.definition})]
+    for registry in REGISTRIES.values():
+        if name in registry.entries:
+            return _entry(registry.entry(name))
+    return None
+
+
+def _pairs(caption: str, pairs: dict[str, str]) -> Table:
+    return Table(caption, ("", " "), tuple(pairs.items()))
+
+
+def _entry(entry: Entry) -> list[Table]:
+    from prunebench.spec import written
+
+    about = {
+        "name": entry.name,
+        "what": entry.summary,
+        "paper": entry.paper,
+        "needs": ", ".join(entry.capabilities),
+        "notes": entry.notes,
+        "origin": entry.target,
+    }
+    rows = [
+        (p.name, written(p.default), " or ".join([*p.types, *p.choices]), "" if p.minimum is None else f"{p.minimum:g}")
+        for p in entry.parameters
+    ]
+    parameters = Table("parameters", ("name", "default", "values", "at least"), tuple(rows))
+    return [_pairs(entry.kind, {k: v for k, v in about.items() if v}), *([parameters] if rows else [])]
+
+
+def _suite(name: str) -> list[Table]:
+    from prunebench.records.suite import load_suite
+
+    suite = load_suite(name)
+    about = {
+        "name": suite.name,
+        "version": str(suite.version),
+        "question": suite.question,
+        "primary metric": f"{suite.primary.metric}, tolerance {suite.primary.tolerance:g}",
+    }
+    rows = [
+        (scale, str(found.seeds), f"{found.minutes:g}", " ".join(map(str, grid.models)),
+         " ".join(map(str, grid.datasets)), " ".join(map(str, grid.methods)))
+        for scale, found in suite.scale.items()
+        for grid in found.grid
+    ]  # fmt: skip
+    grids = Table("grids", ("scale", "seeds", "minutes", "models", "datasets", "methods"), tuple(rows))
+    return [_pairs("suite", about), grids]
+
+
+def _run(name: str, store: Path, cells: bool) -> list[Table]:
+    from prunebench.analysis.leaderboard import leaderboards
+    from prunebench.analysis.results import find_run, load_results
+    from prunebench.records.metrics import METRICS
+    from prunebench.records.places import suite_folder
+    from prunebench.registry import REGISTRIES
+
+    try:
+        folder = find_run(store, name)
+    except UnknownNameError:
+        known = {name for registry in REGISTRIES.values() for name in registry.entries}
+        known |= {*METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
+        hint = suggestion(name, known)
+        raise UnknownNameError(
+            f"{name!r} names no method, model, dataset, suite, metric or check, and no run in {store}"
+            + (hint if "mean" in hint else "; see `prunebench list`")
+        ) from None
+    results = load_results(folder)
+    tables = [*leaderboards(results), _status(results)]
+    if results.failures():
+        rows = [(str(r.row), r.status, f"{r.error.type}: {r.error.message}") for r in results.failures() if r.error]
+        tables.append(Table("failures", ("cell", "status", "error"), tuple(rows)))
+    return [*tables, _cells(results)] if cells else tables
+
+
+def _status(results: Results) -> Table:
+    pairs = {status: str(count) for status, count in sorted(results.statuses().items())}
+    return Table(f"run {results.run_id}", ("status", "cells"), tuple(pairs.items()), (False, True))
+
+
+def _cells(results: Results) -> Table:
+    rows = []
+    for record in results.records:
+        metrics = " ".join(f"{k}={'–' if v is None else f'{v:g}'}" for k, v in record.metrics.items())
+        rows.append((str(record.row), record.status, record.reason or metrics))
+    rows += [(str(row), "missing", "") for row in results.missing()]
+    return Table("cells", ("cell", "status", "metrics"), tuple(rows))

@@ -1,0 +1,142 @@
+"""Digest of the code behind a result: a module and all first-party modules that it imports.
+
+Imports are read from the syntax tree, lazy ones included, and nothing is imported. Comments, layout and docstrings do
+not count. What a registry looks up by name is no import: such arguments carry the digest of their own module.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).parent
+
+
+@functools.cache
+def code_digest(module: str) -> str:
+    """16 hexadecimal digits for a module name or the path of a Python file.
+
+    First-party is the module's own top-level package, or, for a file, the folder that it lies in; and prunebench.
+    Standard library and installed libraries are left to the environment.
+    """
+    start, roots = _locate(module)
+    seen: dict[Path, str] = {}
+    todo = [start]
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+        seen[path] = ast.dump(_without_docstrings(tree))
+        for name in _imported(tree, path, roots):
+            todo += [found for found in _files_of(name, roots) if found not in seen]
+    digest = hashlib.sha256()
+    for path in sorted(seen, key=lambda p: _label(p, roots)):
+        digest.update(_label(path, roots).encode() + b"\0" + seen[path].encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A folder whose modules are first-party: all of them (a plug-in's folder), or one top-level package."""
+
+    folder: Path
+    package: str | None = None
+
+    def holds(self, top: str) -> bool:
+        if self.package is not None:
+            return top == self.package
+        return (self.folder / top).is_dir() or (self.folder / f"{top}.py").is_file()
+
+
+_OWN = _Root(PACKAGE.parent, PACKAGE.name)
+
+
+def _locate(module: str) -> tuple[Path, tuple[_Root, ...]]:
+    """File of a module, and where first-party names are looked up."""
+    if module.endswith(".py"):
+        path = Path(module).resolve()
+        return path, (_OWN, _Root(path.parent))
+    top, *rest = module.split(".")
+    base = PACKAGE if top == PACKAGE.name else _installed(top)
+    plain = base.joinpath(*rest)
+    for path in (base if base.suffix else plain.with_suffix(".py"), plain / "__init__.py"):
+        if path.is_file():
+            return path, (_OWN, _Root(base.parent, top))
+    raise FileNotFoundError(f"no source file for module {module!r}")
+
+
+def _installed(top: str) -> Path:
+    """Folder or file of a top-level name; finding a top-level name imports nothing."""
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(f"no source file for module {top!r}")
+    path = Path(spec.origin)
+    return path.parent if path.name == "__init__.py" else path
+
+
+def _files_of(name: str, roots: tuple[_Root, ...]) -> Iterator[Path]:
+    """Files that importing a dotted name executes, if it is first-party: parent packages, then the module.
+
+    prunebench's own `__init__` is left out: it only offers names lazily, and a new name is no new result.
+    """
+    parts = name.split(".")
+    root = next((root for root in roots if root.holds(parts[0])), None)
+    if root is None:
+        return
+    for depth in range(1, len(parts) + 1):
+        base = root.folder.joinpath(*parts[:depth])
+        for path in (base / "__init__.py", base.with_suffix(".py")):
+            if path.is_file() and path != PACKAGE / "__init__.py":
+                yield path
+
+
+def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[str]:
+    """Dotted names that a tree imports, relative ones made absolute; type-checking blocks are left out."""
+    if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.dump(tree.test):
+        for child in tree.orelse:
+            yield from _imported(child, path, roots)
+        return
+    if isinstance(tree, ast.Import):
+        yield from (alias.name for alias in tree.names)
+    elif isinstance(tree, ast.ImportFrom):
+        base = tree.module or ""
+        if tree.level:
+            folder = path.parents[tree.level - 1]
+            root = next((r.folder for r in roots if folder.is_relative_to(r.folder)), folder)
+            base = ".".join([*folder.relative_to(root).parts, *([base] if base else [])])
+        if base:
+            yield base
+        yield from (f"{base}.{alias.name}".lstrip(".") for alias in tree.names)
+    for child in ast.iter_child_nodes(tree):
+        yield from _imported(child, path, roots)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """Drop leading strings of modules, classes and functions, in place; `pass` keeps a body from being empty."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = [s for s in node.body if not _is_string(s)]
+            node.body = body or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+    return tree
+
+
+def _is_string(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _label(path: Path, roots: tuple[_Root, ...]) -> str:
+    """Path relative to its root: the digest must not know where the project lies."""
+    return next((path.relative_to(r.folder).as_posix() for r in roots if path.is_relative_to(r.folder)), path.name)

@@ -1,0 +1,1 @@
+"""The engine: prunable tensors, masks, selection, schedules, scoring, flow and paths."""

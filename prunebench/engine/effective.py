@@ -1,0 +1,206 @@
+"""Effective weights: kept weights on some path from input to output through kept weights, exact by position.
+
+A boolean map over channels and positions goes through the network's own forward pass with the weights replaced by
+their masks: through true padding, stride, dilation, groups, pooling, residual sums and reshapes. Its backward pass
+finds what reaches an output. Every value is clamped to 0 or 1 after every operation, so that no depth overflows and
+each sum of non-negative terms is exact in its sign. Activations and BatchNorm pass their own position; biases feed no
+path (Vysogorets & Kempe 2023).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from prunebench.engine.masks import Masks, check_alike
+from prunebench.engine.operators import (
+    ACTIVATIONS,
+    ADAPTIVE_MAX_POOLS,
+    ADDITIONS,
+    BATCH_NORMS,
+    CONTRACTIONS,
+    IDENTITIES,
+    MAX_POOLS,
+    POSITIVE,
+    SCALINGS,
+)
+from prunebench.engine.prunable import prunable
+from prunebench.errors import UnsupportedOperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Connectivity:
+    """Reachability questions about one network under many masks."""
+
+    def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
+        """Copy a model that takes inputs of `shape`, the batch left out; its values do not matter."""
+        self._model = copy.deepcopy(model).eval().cpu().requires_grad_(False)
+        self._weights = prunable(self._model)
+        self._shape = shape
+
+    def full(self) -> Masks:
+        """Masks of this network that keep everything."""
+        return Masks.full(self._weights)
+
+    def outputs(self, masks: Masks) -> Tensor:
+        """Boolean, one per output (or output position): does a path of kept weights lead there?
+
+        Raises:
+            UnsupportedOperatorError: the forward pass uses an operator without a rule.
+            PruningError: the masks are not those of this model.
+        """
+        with torch.no_grad():
+            return self._forward(masks, gradients=False)[0].flatten() > 0
+
+    def effective(self, masks: Masks) -> Masks:
+        """The kept weights that lie on a path.
+
+        Raises:
+            UnsupportedOperatorError: the forward pass uses an operator without a rule.
+            PruningError: the masks are not those of this model.
+        """
+        reached, leaves = self._forward(masks, gradients=True)
+        gradients = torch.autograd.grad(reached.sum(), list(leaves.values()), allow_unused=True)
+        found = {
+            name: mask & (gradient > 0) if gradient is not None else torch.zeros_like(mask)
+            for (name, mask), gradient in zip(masks.items(), gradients, strict=True)
+        }
+        return Masks(found)
+
+    def _forward(self, masks: Masks, *, gradients: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reached outputs, and the leaf that stood for each mask."""
+        check_alike(masks, self._weights)
+        leaves = {name: masks[name].float().requires_grad_(gradients) for name in masks}
+        by_weight = {id(weight): leaves[name] for name, weight in self._weights.items()}
+        ones = torch.ones(1, *self._shape, requires_grad=gradients)
+        with _Reachability(by_weight, ones):
+            output = self._model(ones)
+        if not isinstance(output, Tensor):
+            raise UnsupportedOperatorError(f"the model returns {type(output).__name__}, not one tensor")
+        return output, leaves
+
+
+class _Clamp(torch.autograd.Function):
+    """1 where positive; backward, 1 where positive and some reached path continues."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        reached = value > 0
+        ctx.save_for_backward(reached)
+        return reached.to(torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (reached,) = ctx.saved_tensors
+        return ((gradients[0] > 0) & reached).to(torch.float32)
+
+
+class _Reachability(TorchFunctionMode):
+    """Replaces every operation on activations by its reachability rule."""
+
+    def __init__(self, masks: Mapping[int, Tensor], source: Tensor) -> None:
+        super().__init__()
+        self._masks = masks
+        self._tracked = {id(source): source}
+        # Activations are known by identity; holding them keeps an identity from being used again.
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        operands = [t for t in _tensors(args) + _tensors(tuple(kwargs.values())) if id(t) in self._tracked]
+        if not operands:
+            return func(*args, **kwargs)
+        result = self._rule(func, args, kwargs, operands)
+        if _writes_in_place(func) and result is not args[0]:
+            result = args[0].copy_(result)
+        for tensor in _tensors((result,)):
+            self._tracked[id(tensor)] = tensor
+        return result
+
+    def _rule(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], operands: list[Tensor]
+    ) -> Any:
+        if func in CONTRACTIONS:
+            return self._contraction(func, *args, **kwargs)
+        if func in ACTIVATIONS or func in BATCH_NORMS or func in IDENTITIES:
+            return args[0] if args else kwargs["input"]
+        if func in MAX_POOLS:
+            return _clamped(_pooled(func, *args, **kwargs))
+        if func in ADAPTIVE_MAX_POOLS:
+            return _clamped(ADAPTIVE_MAX_POOLS[func](*args[:2]))
+        if func in POSITIVE:
+            return _clamped(func(*args, **kwargs))
+        if func in ADDITIONS or (func in SCALINGS and len(operands) == 1):
+            # Broadcast as the operation would; operands that are no activation reach nothing.
+            shape = torch.broadcast_shapes(*(t.shape for t in _tensors(args)))
+            return _clamped(sum(t.expand(shape) for t in operands))
+        result = func(*args, **kwargs)
+        if _tensors((result,)):
+            name = getattr(func, "__name__", str(func))
+            raise UnsupportedOperatorError(f"no reachability rule for operator {name!r}: effective density is unknown")
+        return result
+
+    def _contraction(
+        self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:  # fmt: skip
+        mask = self._masks.get(id(weight))
+        if mask is None:
+            mask = torch.ones_like(weight, dtype=torch.float32)
+        return _clamped(func(input, mask, None, *args, **kwargs))
+
+
+def _writes_in_place(func: Callable[..., Any]) -> bool:
+    """torch's naming rule: `add_`, but not `__add__`; `__iadd__` is rebound by the caller."""
+    name = getattr(func, "__name__", "")
+    return name.endswith("_") and not name.endswith("__")
+
+
+def _clamped(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _Clamp.apply(value)  # type: ignore[no-untyped-call]
+    if isinstance(value, tuple | list):
+        return type(value)(_clamped(v) for v in value)
+    return value
+
+
+def _pooled(
+    func: Callable[..., Any],
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    """Average over max pooling's windows: positive where any position of the window is."""
+    dilated = dilation != 1 and any(d != 1 for d in (dilation if isinstance(dilation, tuple) else (dilation,)))
+    if dilated or return_indices:
+        raise UnsupportedOperatorError("no reachability rule for max pooling with dilation or indices")
+    return MAX_POOLS[func](input, kernel_size, stride, padding, ceil_mode)  # type: ignore[no-any-return]
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    """Tensors among the values, one level of lists and tuples included."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += [v for v in value if isinstance(v, Tensor)]
+    return found
+
+
+def effective(model: nn.Module, masks: Masks, shape: tuple[int, ...]) -> Masks:
+    """The kept weights of a model that lie on a path from input to output; see `Connectivity`."""
+    return Connectivity(model, shape).effective(masks)
+
+

@@ -1,0 +1,108 @@
+"""Masks: one boolean tensor per prunable tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prunebench.engine.prunable import prunable
+from prunebench.errors import PruningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Masks(Mapping[str, Tensor]):
+    """Boolean tensors by name of the prunable tensor, in module order; True keeps the weight. Immutable by contract."""
+
+    def __init__(self, masks: Mapping[str, Tensor]) -> None:
+        """Take boolean tensors by name.
+
+        Raises:
+            TypeError: a tensor is not boolean.
+        """
+        for name, mask in masks.items():
+            if mask.dtype is not torch.bool:
+                raise TypeError(f"mask of {name} is {mask.dtype}, not bool")
+        self._masks = dict(masks)
+
+    @classmethod
+    def full(cls, weights: Mapping[str, Tensor]) -> Masks:
+        """Masks that keep everything."""
+        return cls({name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()})
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._masks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Masks):
+            return NotImplemented
+        return list(self) == list(other) and all(torch.equal(self[n], other[n]) for n in self)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.by_layer().items()))
+
+    def __repr__(self) -> str:
+        return f"Masks({self.kept()} of {self.total()} weights kept in {len(self)} layers)"
+
+    def total(self) -> int:
+        """Number of prunable weights, N."""
+        return sum(mask.numel() for mask in self.values())
+
+    def kept(self) -> int:
+        """Number of kept weights."""
+        return sum(self.by_layer().values())
+
+    def density(self) -> float:
+        """Kept over prunable weights."""
+        return self.kept() / self.total()
+
+    def by_layer(self) -> dict[str, int]:
+        """Kept weights of every layer."""
+        return {name: int(mask.sum()) for name, mask in self.items()}
+
+    def dead_layers(self) -> list[str]:
+        """Layers without a kept weight."""
+        return [name for name, kept in self.by_layer().items() if kept == 0]
+
+    def apply(self, model: nn.Module) -> None:
+        """Set the pruned weights of a model to zero, in place.
+
+        Raises:
+            PruningError: the model's prunable tensors are not those of the masks.
+        """
+        weights = prunable(model)
+        check_alike(self, weights)
+        with torch.no_grad():
+            for name, weight in weights.items():
+                weight.mul_(self[name].to(weight.device))
+
+    def packed(self) -> dict[str, Tensor]:
+        """Eight weights a byte, for storage; `unpacked` needs the shapes back."""
+        return {name: torch.from_numpy(np.packbits(mask.cpu().numpy())) for name, mask in self.items()}
+
+    @classmethod
+    def unpacked(cls, packed: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Masks:
+        """Inverse of `packed`, with names, order and shapes of `weights`."""
+        bits = {name: np.unpackbits(packed[name].numpy(), count=w.numel()) for name, w in weights.items()}
+        return cls({name: torch.from_numpy(bits[name].astype(bool)).view(w.shape) for name, w in weights.items()})
+
+
+def check_alike(given: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Raise PruningError unless both have the same names and shapes."""
+    if given.keys() != weights.keys():
+        odd = sorted(given.keys() ^ weights.keys())
+        raise PruningError(f"masks and model do not have the same prunable tensors: {', '.join(odd[:3])}")
+    for name, weight in weights.items():
+        if given[name].shape != weight.shape:
+            raise PruningError(f"mask of {name} is {list(given[name].shape)}, the weight {list(weight.shape)}")

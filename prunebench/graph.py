@@ -1,0 +1,162 @@
+"""Steps and nodes: a step called inside a check does not run, it returns a node with a content key.
+
+The key of a node is the hash of the step's name and version, the digest of the code behind it, and its arguments; an
+argument that is itself a node counts by its key, a spec by its resolved parameters and the digest of its entry's code.
+Equal nodes of different cells are therefore one piece of work.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import inspect
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from prunebench.codehash import code_digest
+from prunebench.registry import REGISTRIES
+from prunebench.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A spec together with the kind of registry that it names an entry of."""
+
+    kind: str
+    spec: Spec
+
+    def __str__(self) -> str:
+        return str(self.spec)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form: the resolved parameters, and the digest of the entry's code."""
+        registry = REGISTRIES[self.kind]
+        resolved = self.spec.with_params(registry.resolve(self.spec))
+        return {"$component": [self.kind, str(resolved), code_digest(registry.entry(self.spec.name).module)]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One unit of work, not yet done: what to call, with what, under which key."""
+
+    step: str
+    """Target of the step, `module:name`."""
+    arguments: Mapping[str, Any]
+    """JSON form of the arguments."""
+    key: str
+    dependencies: tuple[Node, ...]
+    role: str
+
+    @property
+    def name(self) -> str:
+        """The step's short name."""
+        return self.step.rpartition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step returns: a JSON value, and tensors by name if a later step needs them."""
+
+    value: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Any] | None = None
+
+
+class Artifact(Protocol):
+    """A stored outcome, as the steps that depend on it see it."""
+
+    @property
+    def value(self) -> Mapping[str, Any]:
+        """The JSON value."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, Any]:
+        """Tensors by name."""
+        ...
+
+
+class Step:
+    """A pure, versioned function whose call makes a node."""
+
+    def __init__(self, function: Callable[..., Outcome], version: int, role: str) -> None:
+        """Wrap a function; use the decorator `step`."""
+        functools.update_wrapper(self, function)
+        self.run = function
+        self.version = version
+        self.role = role
+        self.target = f"{function.__module__}:{function.__name__}"
+        self._signature = inspect.signature(function)
+
+    def __call__(self, **arguments: Any) -> Node:
+        """The node of this step with these arguments, defaults filled in."""
+        bound = self._signature.bind(**arguments)
+        bound.apply_defaults()
+        nodes: list[Node] = []
+        plain = {name: _encoded(value, nodes) for name, value in bound.arguments.items()}
+        identity = [self.target, self.version, code_digest(self.run.__module__), plain]
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
+        return Node(self.target, plain, key, tuple(nodes), self.role)
+
+
+def step(*, version: int, role: str) -> Callable[[Callable[..., Outcome]], Step]:
+    """Declare a step; `role` says what its cost counts as: `find` a ticket, `train` it, or `measure` it."""
+    return lambda function: Step(function, version, role)
+
+
+def find_step(target: str) -> Step:
+    """The step of a target, its module imported."""
+    module, _, name = target.rpartition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not isinstance(found, Step):
+        raise TypeError(f"{target} is no step")
+    return found
+
+
+def decoded(value: Any, artifact: Callable[[str], Any]) -> Any:
+    """Arguments as the step wants them: components as `Component`, nodes through `artifact(key)`."""
+    if isinstance(value, dict):
+        if "$node" in value:
+            return artifact(value["$node"])
+        if "$component" in value:
+            kind, text, _ = value["$component"]
+            return Component(kind, Spec.parse(text))
+        return {k: decoded(v, artifact) for k, v in value.items()}
+    if isinstance(value, list):
+        return [decoded(v, artifact) for v in value]
+    return value
+
+
+def ancestors(nodes: list[Node]) -> Iterator[Node]:
+    """Every distinct node that these depend on, themselves included, dependencies first."""
+    seen: set[str] = set()
+    stack = [(node, False) for node in reversed(nodes)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            yield node
+        elif node.key not in seen:
+            seen.add(node.key)
+            stack.append((node, True))
+            stack += [(d, False) for d in node.dependencies]
+
+
+def _encoded(value: Any, nodes: list[Node]) -> Any:
+    if isinstance(value, Node):
+        nodes.append(value)
+        return {"$node": value.key}
+    if isinstance(value, Component):
+        return value.plain()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_encoded(v, nodes) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _encoded(v, nodes) for k, v in value.items()}
+    raise TypeError(f"a step's argument must be plain, a component or a node, not {type(value).__name__}: {value!r}")
+
+

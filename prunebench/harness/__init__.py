@@ -1,0 +1,1 @@
+"""The harness: plan, execute, journal and artifacts. Files, processes and clocks live here."""

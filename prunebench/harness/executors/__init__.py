@@ -1,0 +1,1 @@
+"""Executors: where steps run. They take jobs and give futures."""

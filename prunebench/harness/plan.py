@@ -1,0 +1,159 @@
+"""From suites to a plan: the cells of a run, and the graph of steps that they share."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from prunebench.checks.base import Block, Cell
+from prunebench.errors import DuplicateNameError, NothingToDoError, UsageError, suggestion
+from prunebench.graph import Node, ancestors
+from prunebench.records.schema import Row
+from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS
+from prunebench.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prunebench.environment import Environment
+    from prunebench.records.suite import Grid, Suite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells of one run, in order."""
+
+    suites: tuple[Suite, ...]
+    scale: str
+    cells: tuple[Cell, ...]
+    environment: Environment
+
+    @cached_property
+    def run_id(self) -> str:
+        """12 hexadecimal digits over rows, content keys and environment: the same plan is the same run."""
+        cells = [(cell.row.digest, cell.node.key, cell.pick) for cell in self.cells]
+        identity = json.dumps([self.environment.plain(), cells])
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every distinct node, dependencies first."""
+        return tuple(ancestors([cell.node for cell in self.cells]))
+
+    @property
+    def seconds(self) -> float:
+        """Estimated seconds of work after sharing, on one core."""
+        return sum({cell.node.key: cell.seconds for cell in self.cells}.values())
+
+    def unshared(self) -> int:
+        """Steps that the same cells would take if none were shared."""
+        return sum(len(list(ancestors([cell.node]))) for cell in self.cells)
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form of what a reader needs to see what is missing."""
+        return {
+            "schema": 1,
+            "run": self.run_id,
+            "suites": [{"name": s.name, "version": s.version, "question": s.question} for s in self.suites],
+            "scale": self.scale,
+            "environment": self.environment.plain(),
+            "steps": len(self.nodes),
+            "rows": [cell.row.plain() for cell in self.cells],
+        }
+
+
+def make_plan(
+    suites: Sequence[Suite], scale: str, environment: Environment, *, methods: Sequence[str] = (),
+    seeds: int | None = None,
+) -> Plan:  # fmt: skip
+    """All cells of some suites at a scale.
+
+    Args:
+        suites: validated suites.
+        scale: `quick`, `standard` or `paper`.
+        environment: of the run.
+        methods: specs that replace every grid's methods; globs choose among a grid's own; `+SPEC` adds one.
+        seeds: repetitions instead of the scale's.
+
+    Raises:
+        UsageError: unknown names, parameters that do not fit, globs that match nothing.
+        NothingToDoError: no cell is left.
+    """
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"--seeds {seeds}: at least one repetition is needed")
+    cells: list[Cell] = []
+    for suite in suites:
+        chosen = suite.at(scale)
+        for number in range(chosen.seeds if seeds is None else seeds):
+            for grid, specs in _chosen_methods(chosen.grid, methods):
+                cells += _cells(suite, scale, grid, specs, number)
+    if not cells:
+        raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
+    unique = {cell.row: cell for cell in cells}
+    if len(unique) < len(cells) and not methods:
+        row, _ = Counter(cell.row for cell in cells).most_common(1)[0]
+        raise DuplicateNameError(f"suite {row.suite!r} has the cell {row} twice")
+    return Plan(tuple(suites), scale, tuple(unique.values()), environment)
+
+
+def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repetition: int) -> Iterator[Cell]:
+    builder = CHECKS.get(grid.check)
+    for model in map(MODELS.minimal, grid.models):
+        for dataset in map(DATASETS.minimal, grid.datasets):
+            for method in methods:
+                row = partial(_row, suite, scale, grid.check, model, dataset, method, repetition)
+                yield from builder(
+                    Block(
+                        model, dataset, method, tuple(grid.densities), tuple(grid.arms), repetition, grid.seconds, row
+                    )
+                )
+
+
+def _row(
+    suite: Suite, scale: str, check: str, model: Spec, dataset: Spec, method: Spec, repetition: int,
+    density: float | None, arm: str | None,
+) -> Row:  # fmt: skip
+    return Row(
+        suite=suite.name,
+        suite_version=suite.version,
+        check=check,
+        scale=scale,
+        model=str(model),
+        dataset=str(dataset),
+        recipe=None,
+        method=str(method),
+        density=density,
+        arm=arm,
+        repetition=repetition,
+    )
+
+
+def _chosen_methods(grids: Sequence[Grid], wanted: Sequence[str]) -> Iterator[tuple[Grid, list[Spec]]]:
+    """Each grid with its methods, minimal and without repeats, as the command line restricts them."""
+    added = [text[1:] for text in wanted if text.startswith("+")]
+    replaced = [text for text in wanted if not text.startswith("+")]
+    own = {id(grid): [METHODS.minimal(spec) for spec in grid.methods] for grid in grids}
+    every = sorted({str(spec) for specs in own.values() for spec in specs})
+    for glob in filter(_is_glob, replaced):
+        if not fnmatch.filter(every, glob):
+            raise UsageError(f"no method of the suite matches {glob!r}{suggestion(glob, every)}")
+    extra = [METHODS.minimal(Spec.parse(text)) for text in added]
+    for grid in grids:
+        specs = own[id(grid)]
+        if replaced:
+            specs = []
+            for text in replaced:
+                if _is_glob(text):
+                    specs += [spec for spec in own[id(grid)] if fnmatch.fnmatchcase(str(spec), text)]
+                else:
+                    specs.append(METHODS.minimal(Spec.parse(text)))
+        yield grid, list(dict.fromkeys([*specs, *extra]))
+
+
+def _is_glob(text: str) -> bool:
+    return "*" in text or "?" in text

@@ -1,0 +1,14 @@
+"""Random pruning: the control."""
+
+from __future__ import annotations
+
+import torch
+
+from prunebench.engine.method import scorer
+from prunebench.engine.scoring import Scores, Scoring
+
+
+@scorer("random", notes="Empties the smallest layer first. Every round draws anew; masks stay nested.")
+def random(ctx: Scoring) -> Scores:
+    """Uniform scores, independent for every weight."""
+    return {name: torch.rand(w.shape, generator=ctx.generator) for name, w in ctx.weights.items()}

@@ -1,0 +1,92 @@
+"""Ways in from outside: a file or module given by `--plugin`, and entry points of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from prunebench import catalogue
+from prunebench.errors import PluginError, PrunebenchError
+
+GROUP = "prunebench.methods"
+"""Entry-point group: `name = "package.module"`, imported for its registrations."""
+
+_loaded: set[str] = set()
+
+
+def load(plugin: str) -> None:
+    """Import a plug-in, a Python file or a module name, so that it registers what it has.
+
+    Raises:
+        PluginError: it is not found, or fails while it is imported.
+    """
+    name = canonical(plugin)
+    if name in _loaded:
+        return
+    try:
+        if name.endswith(".py"):
+            _load_file(Path(name))
+        else:
+            importlib.import_module(name)
+    except PrunebenchError:
+        raise
+    except FileNotFoundError as error:
+        raise PluginError(f"plug-in {plugin!r} is not found: {error}") from error
+    except Exception as error:
+        raise PluginError(f"plug-in {plugin!r} fails on import: {type(error).__name__}: {error}") from error
+    _loaded.add(name)
+
+
+def canonical(plugin: str) -> str:
+    """The plug-in's absolute path, or its module name: how workers find it from anywhere."""
+    if plugin.endswith(".py") or "/" in plugin:
+        return str(Path(plugin).expanduser().resolve())
+    return plugin
+
+
+def load_installed() -> dict[str, str]:
+    """Load the entry points of installed packages; returns the broken ones with their error."""
+    broken: dict[str, str] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            load(point.module)
+        except PrunebenchError as error:
+            broken[point.name] = str(error)
+    return broken
+
+
+def _load_file(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    name = f"prunebench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plug-in {str(path)!r} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # The registry reads this mark: the module's name finds nothing in another process, its path does.
+    module.__prunebench_plugin__ = True  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
+
+
+def ready(plugins: tuple[str, ...] = ()) -> dict[str, str]:
+    """Make the catalogue, the installed plug-ins and the given ones known; returns broken installed ones.
+
+    Raises:
+        PluginError: a given plug-in cannot be loaded.
+    """
+    catalogue.declare()
+    broken = load_installed()
+    for plugin in plugins:
+        load(plugin)
+    return broken

@@ -1,0 +1,1 @@
+"""Records, metric definitions and suite files: the values that outlive a run."""

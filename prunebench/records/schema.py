@@ -1,0 +1,162 @@
+"""The record of one measured cell: the one typed schema of `records.jsonl`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from prunebench.errors import StoreError
+from prunebench.fields import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = 1
+"""Number of this schema, written into every record."""
+
+Status = Literal["ok", "failed", "timeout", "skipped", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Identity of a cell. Journal, tables, comparisons and baselines join on it; no code edit changes it."""
+
+    suite: Annotated[str, Kind.ROW]
+    suite_version: Annotated[int, Kind.ROW]
+    check: Annotated[str, Kind.ROW]
+    scale: Annotated[str, Kind.ROW]
+    model: Annotated[str, Kind.ROW]
+    """Spec of the model, minimal."""
+    dataset: Annotated[str, Kind.ROW]
+    recipe: Annotated[str | None, Kind.ROW]
+    """Spec of the recipe, or None where nothing is trained."""
+    method: Annotated[str, Kind.ROW]
+    """Spec of the method, minimal."""
+    density: Annotated[float | None, Kind.ROW]
+    """Requested share of weights kept; None where the density is the outcome."""
+    arm: Annotated[str | None, Kind.ROW]
+    """Which variant of the experiment this is."""
+    repetition: Annotated[int, Kind.ROW]
+
+    @property
+    def digest(self) -> str:
+        """24 hexadecimal digits that stand for the row."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()[:24]
+
+    @property
+    def task(self) -> tuple[str, str, str | None]:
+        """Model, dataset and recipe."""
+        return self.model, self.dataset, self.recipe
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form, the task nested."""
+        return {
+            "suite": self.suite,
+            "suite_version": self.suite_version,
+            "check": self.check,
+            "scale": self.scale,
+            "task": {"model": self.model, "dataset": self.dataset, "recipe": self.recipe},
+            "method": self.method,
+            "density": self.density,
+            "arm": self.arm,
+            "repetition": self.repetition,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Row:
+        """Inverse of `plain`."""
+        return cls(**{k: v for k, v in plain.items() if k != "task"}, **plain["task"])
+
+    def __str__(self) -> str:
+        parts = [self.model, self.dataset, self.method]
+        if self.density is not None:
+            parts.append(f"d={self.density:g}")
+        if self.arm is not None:
+            parts.append(self.arm)
+        return " · ".join([*parts, f"#{self.repetition}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell has no result."""
+
+    type: str
+    message: str
+    step: str = ""
+    """The step that failed, which may be one that the cell only depends on."""
+    traceback: str = ""
+    output: str = ""
+    """Tail of what the step printed."""
+
+    def plain(self) -> dict[str, str]:
+        """JSON form."""
+        return {name: getattr(self, name) for name in ("type", "message", "step", "traceback", "output")}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One cell's row, outcome, status, cost and provenance."""
+
+    row: Row
+    status: Status
+    key: str = ""
+    """Content key of the node that was measured; empty for a skipped cell."""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """Numbers by metric name; None where a metric has no value, never NaN or infinite."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Outcomes that are names, such as the layer that goes first."""
+    series: Mapping[str, Any] | None = None
+    """Vectors by name; in the journal, a reference into the sidecar file."""
+    error: Failure | None = None
+    reason: str = ""
+    """Why a cell was skipped."""
+    cost: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Seconds by role: `find` the ticket, `train` it, `measure` it."""
+    environment: str = ""
+    provenance: str = ""
+    """Digest of an entry in the run's `provenance.json`."""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form, `schema` included.
+
+        Raises:
+            ValueError: a metric is NaN or infinite.
+        """
+        for name, value in self.metrics.items():
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"metric {name!r} of {self.row} is {value}; a metric without a value is None")
+        return {
+            "schema": SCHEMA,
+            "row": self.row.plain(),
+            "status": self.status,
+            "key": self.key,
+            "metrics": dict(self.metrics),
+            "labels": dict(self.labels),
+            "series": self.series,
+            "error": self.error.plain() if self.error else None,
+            "reason": self.reason,
+            "cost": {role: dict(spent) for role, spent in self.cost.items()},
+            "environment": self.environment,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Record:
+        """Inverse of `plain`.
+
+        Raises:
+            StoreError: not a record, or one of a schema that this version does not read.
+        """
+        try:
+            if plain["schema"] != SCHEMA:
+                raise StoreError(f"record of schema {plain['schema']!r}; this version reads {SCHEMA}")
+            if plain["status"] not in get_args(Status):
+                raise StoreError(f"record with unknown status {plain['status']!r}")
+            rest = {k: v for k, v in plain.items() if k not in {"schema", "row", "error"}}
+            error = Failure(**plain["error"]) if plain["error"] else None
+            return cls(row=Row.from_plain(plain["row"]), error=error, **rest)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"not a record: {type(error).__name__}: {error}") from error

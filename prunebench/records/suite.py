@@ -1,0 +1,196 @@
+"""Suite files: a named, versioned grid of tasks, methods, densities and seeds for a check, at several scales."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from prunebench.errors import PrunebenchError, SuiteError, UnknownNameError, suggestion
+from prunebench.fields import Kind
+from prunebench.records.metrics import METRICS
+from prunebench.records.places import suite_folder
+from prunebench.spec import Spec, parse_density
+from prunebench.units import parse_duration
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _spec(value: Any) -> Spec:
+    if isinstance(value, Spec):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no spec: write it as a string")
+    return Spec.parse(value)
+
+
+def _density(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")
+    return parse_density(value)
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}{suggestion(name, METRICS)}")
+    return name
+
+
+def _metric_or_none(name: str | None) -> str | None:
+    return None if name is None else _metric(name)
+
+
+def _no_repeats(values: list[Any]) -> list[Any]:
+    repeated = sorted({str(v) for v in values if values.count(v) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} given twice")
+    return values
+
+
+SpecField = Annotated[Spec, BeforeValidator(_spec)]
+Density = Annotated[float, BeforeValidator(_density)]
+OptionalDensity = Annotated[float | None, BeforeValidator(lambda v: None if v is None else _density(v))]
+Densities = Annotated[list[Density], AfterValidator(_no_repeats)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Primary(_Model):
+    """The one metric that the suite's question is answered with."""
+
+    metric: Annotated[str, AfterValidator(_metric), Kind.RUNTIME]
+    tolerance: Annotated[float, Field(ge=0), Kind.RUNTIME]
+    """Differences of this size are of no interest, in the metric's unit."""
+
+
+class Column(_Model):
+    """One column of the leaderboard: a metric, or a label, over the repetitions of a method on a task."""
+
+    header: Annotated[Text, Kind.RUNTIME]
+    metric: Annotated[str | None, AfterValidator(_metric_or_none), Kind.RUNTIME] = None
+    label: Annotated[str | None, Kind.RUNTIME] = None
+    """An outcome that is a name, instead of a metric: the most frequent one is shown."""
+    density: Annotated[OptionalDensity, Kind.RUNTIME] = None
+    """Of the cells looked at; None takes those without a density."""
+    show: Annotated[Literal["mean", "median", "min", "max"], Kind.RUNTIME] = "mean"
+    """Statistic over repetitions; a mean comes with its 95 % interval."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Column:
+        if (self.metric is None) == (self.label is None):
+            raise ValueError("a column needs either a metric or a label")
+        return self
+
+
+class Grid(_Model):
+    """One block of cells: every model × dataset × method × density, with the check that builds them."""
+
+    check: Annotated[Text, Kind.ROW]
+    models: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
+    datasets: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
+    methods: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
+    densities: Annotated[Densities, Kind.ROW] = []
+    arms: Annotated[list[Text], AfterValidator(_no_repeats), Kind.ROW] = []
+    """Variants that the check offers; its own default where empty."""
+    seconds: Annotated[float, Field(gt=0), Kind.RUNTIME] = 1.0
+    """Estimated seconds of one repetition of one method on one task: for the dry run, and longest first."""
+
+
+class Scale(_Model):
+    """How much of the question is asked."""
+
+    about: Annotated[Text, Kind.RUNTIME]
+    seeds: Annotated[int, Field(ge=1), Kind.RUNTIME]
+    """Repetitions: it decides how many cells there are, and changes none of them."""
+    timeout: Annotated[str | None, AfterValidator(lambda t: t if parse_duration(t) is None else t), Kind.RUNTIME] = None
+    """Of one step, with a unit: 90s, 10m, 2h."""
+    minutes: Annotated[float, Field(gt=0), Kind.RUNTIME]
+    """Stated cost on two cores; the planner checks its own estimate against it."""
+    grid: Annotated[list[Grid], Field(min_length=1), Kind.ROW]
+
+
+class Suite(_Model):
+    """A suite file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), Kind.ROW]
+    version: Annotated[int, Field(ge=1), Kind.ROW]
+    question: Annotated[Text, Kind.RUNTIME]
+    primary: Annotated[Primary, Kind.RUNTIME]
+    context: Annotated[list[Annotated[str, AfterValidator(_metric)]], Kind.RUNTIME] = []
+    """Metrics that do not depend on the method, for the leaderboard's caption."""
+    column: Annotated[list[Column], Field(min_length=1), Kind.RUNTIME]
+    scale: Annotated[dict[Literal["quick", "standard", "paper"], Scale], Field(min_length=1), Kind.ROW]
+
+    def at(self, scale: str) -> Scale:
+        """The scale of that name.
+
+        Raises:
+            UnknownNameError: the suite has no such scale.
+        """
+        for name, found in self.scale.items():
+            if name == scale:
+                return found
+        raise UnknownNameError(f"suite {self.name!r} has no scale {scale!r}{suggestion(scale, self.scale)}")
+
+
+def find_suite(name: str) -> Path:
+    """File of a suite, by name or by path.
+
+    Raises:
+        UnknownNameError: neither a built-in suite nor a file.
+    """
+    if name.endswith(".toml"):
+        if Path(name).is_file():
+            return Path(name)
+        raise UnknownNameError(f"no suite file {name}")
+    known = {path.stem: path for path in suite_folder().glob("*.toml")}
+    if name not in known:
+        raise UnknownNameError(f"unknown suite {name!r}{suggestion(name, known)}")
+    return known[name]
+
+
+def load_suite(name: str) -> Suite:
+    """Read and validate a suite, by name or by path.
+
+    Raises:
+        UnknownNameError: there is no such suite.
+        SuiteError: unreadable, not TOML, or not a suite; the message names file, place and fault.
+    """
+    path = find_suite(name)
+    try:
+        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SuiteError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise SuiteError(f"{path}: {_fault(error)}") from error
+    except PrunebenchError as error:
+        raise SuiteError(f"{path}: {error}") from error
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault in one line, with its place in the file; how many more there are."""
+    faults = error.errors(include_url=False, include_context=False)
+    first = faults[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"])
+        message = f"unknown key{suggestion(str(first['loc'][-1]), known)}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{place}: {message}{more}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> set[str]:
+    if "grid" in location:
+        owner: type[_Model] = Grid
+    elif location[0] == "scale":
+        owner = Scale
+    elif len(location) > 1:
+        owner = Column if location[0] == "column" else Primary
+    else:
+        owner = Suite
+    return set(owner.model_fields)

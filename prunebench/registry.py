@@ -1,0 +1,242 @@
+"""Registries of methods, models, datasets and checks: names, typed parameters, capabilities as data.
+
+Built-in entries are known from the catalogue before their module is imported; a decorator in that module, or in a
+plug-in, makes the live entry.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import types
+import typing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunebench.errors import DuplicateNameError, SpecError, UnknownNameError, suggestion
+from prunebench.spec import Spec, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from prunebench.spec import Value
+
+_UNIONS = (types.UnionType, typing.Union)
+_TYPES: Mapping[type, str] = {int: "int", float: "float", bool: "bool", str: "str", tuple: "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One typed parameter of an entry."""
+
+    name: str
+    types: tuple[str, ...]
+    default: Value
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+
+    def check(self, value: Value, owner: str) -> Value:
+        """The value as its type has it.
+
+        Raises:
+            SpecError: the value is of another type, none of the choices, or below the minimum.
+        """
+        if self.minimum is not None and isinstance(value, int | float) and value < self.minimum:
+            raise SpecError(f"{owner}: {self.name}={written(value)} must be at least {self.minimum:g}")
+        if isinstance(value, bool):
+            if "bool" in self.types:
+                return value
+        elif isinstance(value, int):
+            if "int" in self.types:
+                return value
+            if "float" in self.types:
+                return float(value)
+        elif isinstance(value, float):
+            if "float" in self.types:
+                return value
+        elif isinstance(value, tuple):
+            if "list" in self.types:
+                return value
+        elif value in self.choices or "str" in self.types:
+            return value
+        expected = " or ".join([*self.types, *(repr(choice) for choice in self.choices)])
+        hint = suggestion(value, self.choices) if isinstance(value, str) and self.choices else ""
+        raise SpecError(f"{owner}: {self.name}={written(value)} is not {expected}{hint}")
+
+    @classmethod
+    def of(
+        cls, parameter: inspect.Parameter, hint: Any, default: Value | None = None, minimum: float | None = None
+    ) -> Parameter:
+        """Read a keyword parameter's annotation: int, float, bool, str, tuple, Literal and unions of them."""
+        names: list[str] = []
+        choices: list[str] = []
+        for part in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
+            if typing.get_origin(part) is typing.Literal:
+                choices += typing.get_args(part)
+            else:
+                names.append(_TYPES[typing.get_origin(part) or part])
+        if default is None:
+            default = parameter.default
+        if default is inspect.Parameter.empty:
+            raise TypeError(f"parameter {parameter.name!r} needs a default")
+        return cls(parameter.name, tuple(names), default, tuple(choices), minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a registered thing without running it."""
+
+    kind: str
+    name: str
+    target: str
+    """`module:qualified_name`; `module` is a file path for a plug-in file."""
+    summary: str = ""
+    paper: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    notes: str = ""
+
+    @property
+    def module(self) -> str:
+        """Module name or file path of the target."""
+        return self.target.rpartition(":")[0]
+
+    def plain(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Entry:
+        """Inverse of `plain`."""
+        parameters = tuple(
+            Parameter(p["name"], tuple(p["types"]), _tupled(p["default"]), tuple(p["choices"]), p["minimum"])
+            for p in plain["parameters"]
+        )
+        return cls(**{**plain, "parameters": parameters, "capabilities": tuple(plain["capabilities"])})
+
+
+@dataclass
+class Registry:
+    """Entries of one kind by name."""
+
+    kind: str
+    entries: dict[str, Entry] = field(default_factory=dict)
+    _objects: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(sorted(self.entries.values(), key=lambda e: e.name))
+
+    def declare(self, entries: Iterable[Entry]) -> None:
+        """Make entries known by name, their modules to be imported when one is needed."""
+        for entry in entries:
+            self.entries.setdefault(entry.name, entry)
+
+    def add(self, entry: Entry, value: Any) -> None:
+        """Register a live entry.
+
+        Raises:
+            DuplicateNameError: another target has the name.
+        """
+        known = self.entries.get(entry.name)
+        if known is not None and known.target != entry.target:
+            raise DuplicateNameError(
+                f"{self.kind} {entry.name!r} is registered twice: by {known.target} and by {entry.target}"
+            )
+        self.entries[entry.name] = entry
+        self._objects[entry.name] = value
+
+    def entry(self, name: str) -> Entry:
+        """The entry of that name.
+
+        Raises:
+            UnknownNameError: none has it; the message suggests the nearest.
+        """
+        if name not in self.entries:
+            raise UnknownNameError(f"unknown {self.kind} {name!r}{suggestion(name, self.entries)}")
+        return self.entries[name]
+
+    def get(self, name: str) -> Any:
+        """The registered object, its module imported if need be."""
+        entry = self.entry(name)
+        if name not in self._objects:
+            importlib.import_module(entry.module)
+        return self._objects[name]
+
+    def resolve(self, spec: Spec) -> dict[str, Value]:
+        """All parameters of a spec: those given, checked, and the defaults of the others.
+
+        Raises:
+            UnknownNameError: no such entry.
+            SpecError: a parameter that the entry does not take, or a value that it cannot have.
+        """
+        entry = self.entry(spec.name)
+        known = {p.name: p for p in entry.parameters}
+        for name in spec.mapping:
+            if name not in known:
+                raise SpecError(f"{self.kind} {spec.name!r} takes no parameter {name!r}{suggestion(name, known)}")
+        given = spec.mapping
+        return {
+            name: p.check(given[name], f"{self.kind} {spec.name!r}") if name in given else p.default
+            for name, p in known.items()
+        }
+
+    def minimal(self, spec: Spec) -> Spec:
+        """The spec without parameters that equal their default: one way of writing each row."""
+        resolved = self.resolve(spec)
+        defaults = {p.name: p.default for p in self.entry(spec.name).parameters}
+        return spec.with_params({k: resolved[k] for k in spec.mapping if resolved[k] != defaults[k]})
+
+
+METHODS = Registry("method")
+MODELS = Registry("model")
+DATASETS = Registry("dataset")
+CHECKS = Registry("check")
+REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, CHECKS)}
+
+
+def describe(
+    registry: Registry,
+    value: Callable[..., Any],
+    name: str,
+    *,
+    paper: str = "",
+    parameters: Iterable[Parameter] | None = None,
+    capabilities: Iterable[str] = (),
+    notes: str = "",
+) -> Entry:
+    """The entry of a decorated function: summary and parameters are read from it unless given."""
+    documentation = inspect.getdoc(value) or ""
+    return Entry(
+        kind=registry.kind,
+        name=name,
+        target=f"{_origin(value)}:{value.__qualname__}",
+        summary=documentation.partition("\n")[0].rstrip("."),
+        paper=paper,
+        parameters=tuple(keyword_parameters(value) if parameters is None else parameters),
+        capabilities=tuple(sorted(capabilities)),
+        notes=notes,
+    )
+
+
+def keyword_parameters(function: Callable[..., Any]) -> list[Parameter]:
+    """The keyword-only parameters of a function."""
+    hints = typing.get_type_hints(function)
+    return [
+        Parameter.of(p, hints[p.name])
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+
+
+def _origin(value: Callable[..., Any]) -> str:
+    """Module name of package code, file path of code that no import finds again."""
+    module = sys.modules.get(value.__module__)
+    path = getattr(module, "__file__", None)
+    loose = value.__module__ == "__main__" or getattr(module, "__prunebench_plugin__", False)
+    return str(Path(path).resolve()) if path and loose else value.__module__
+
+
+def _tupled(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list) else value

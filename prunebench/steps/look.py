@@ -1,0 +1,17 @@
+"""What given masks leave of the network."""
+
+from __future__ import annotations
+
+from prunebench.graph import Artifact, Component, Outcome, step
+
+
+@step(version=1, role="measure")
+def look(model: Component, dataset: Component, ticket: Artifact) -> Outcome:
+    """Under `view`, kept and effective weights, dead layers, paths and classes."""
+    from prunebench.engine.masks import Masks
+    from prunebench.engine.prunable import prunable
+    from prunebench.engine.subject import Subject
+
+    subject = Subject.of(model.spec, dataset.spec, repetition=0)
+    view = subject.observer().view(Masks.unpacked(ticket.tensors, prunable(subject.model)))
+    return Outcome({"view": {"metrics": view.metrics(), "series": view.series()}})

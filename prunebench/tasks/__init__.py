@@ -1,0 +1,1 @@
+"""Tasks: models, datasets and recipes."""
