@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunebench.plugins import ready
 from prunebench.analysis.results import Results, load_results
 from prunebench.errors import PruningError
 from prunebench.harness.options import ExecutorName, Rerun, RunOptions
 from prunebench.harness.run import execute_run, plan_run
+from prunebench.plugins import ready
 from prunebench.records.suite import load_suite
 from prunebench.spec import Spec, parse_density
 
@@ -118,7 +118,7 @@ def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int,
     """
     from prunebench.engine.effective import Connectivity
 
-    return Connectivity(model, input_shape).effective(masks).density()
+    return Connectivity(model, input_shape).effective(masks)[0].density()
 
 
 def _opened(

@@ -34,17 +34,24 @@ def code_digest(module: str) -> str:
         path = todo.pop()
         if path in seen:
             continue
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-        seen[path] = ast.dump(_without_docstrings(tree))
-        for name in _imported(tree, path, roots):
+        seen[path], imports = _read(path, roots)
+        for name in imports:
             todo += [found for found in _files_of(name, roots) if found not in seen]
     digest = hashlib.sha256()
     for path in sorted(seen, key=lambda p: _label(p, roots)):
-        digest.update(_label(path, roots).encode() + b"\0" + seen[path].encode() + b"\0")
+        digest.update(f"{_label(path, roots)} {seen[path]}\n".encode())
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@functools.cache
+def _read(path: Path, roots: tuple[_Root, ...]) -> tuple[str, tuple[str, ...]]:
+    """Digest of a file's code, and the dotted names that it imports."""
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    imports = tuple(_imported(tree, path, roots))
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports
+
+
+@dataclass(frozen=True)
 class _Root:
     """A folder whose modules are first-party: all of them (a plug-in's folder), or one top-level package."""
 
@@ -67,10 +74,11 @@ def _locate(module: str) -> tuple[Path, tuple[_Root, ...]]:
         return path, (_OWN, _Root(path.parent))
     top, *rest = module.split(".")
     base = PACKAGE if top == PACKAGE.name else _installed(top)
+    roots = (_OWN,) if base == PACKAGE else (_OWN, _Root(base.parent, top))
     plain = base.joinpath(*rest)
     for path in (base if base.suffix else plain.with_suffix(".py"), plain / "__init__.py"):
         if path.is_file():
-            return path, (_OWN, _Root(base.parent, top))
+            return path, roots
     raise FileNotFoundError(f"no source file for module {module!r}")
 
 
@@ -102,8 +110,8 @@ def _files_of(name: str, roots: tuple[_Root, ...]) -> Iterator[Path]:
 def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[str]:
     """Dotted names that a tree imports, relative ones made absolute; type-checking blocks are left out."""
     if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.dump(tree.test):
-        for child in tree.orelse:
-            yield from _imported(child, path, roots)
+        for other in tree.orelse:
+            yield from _imported(other, path, roots)
         return
     if isinstance(tree, ast.Import):
         yield from (alias.name for alias in tree.names)

@@ -158,5 +158,3 @@ def _encoded(value: Any, nodes: list[Node]) -> Any:
     if isinstance(value, dict):
         return {str(k): _encoded(v, nodes) for k, v in value.items()}
     raise TypeError(f"a step's argument must be plain, a component or a node, not {type(value).__name__}: {value!r}")
-
-

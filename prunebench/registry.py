@@ -222,12 +222,16 @@ def describe(
 
 def keyword_parameters(function: Callable[..., Any]) -> list[Parameter]:
     """The keyword-only parameters of a function."""
-    hints = typing.get_type_hints(function)
     return [
-        Parameter.of(p, hints[p.name])
+        Parameter.of(p, _hint(p.annotation, function))
         for p in inspect.signature(function).parameters.values()
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     ]
+
+
+def _hint(annotation: Any, function: Callable[..., Any]) -> Any:
+    """An annotation as a type; only parameters are looked at, so that others may be imported for type checking only."""
+    return eval(annotation, function.__globals__) if isinstance(annotation, str) else annotation
 
 
 def _origin(value: Callable[..., Any]) -> str:

@@ -89,7 +89,8 @@ def _cell(column: Column, records: Sequence[Record]) -> str:
     if column.show == "mean":
         mean = mean_interval(values)
         return f"{mean.value:.3f}" if mean.half_width is None else f"{mean.value:.3f} ± {mean.half_width:.3f}"
-    return _number({"median": median, "min": min, "max": max}[column.show](values))
+    statistic = median(values) if column.show == "median" else min(values) if column.show == "min" else max(values)
+    return _number(statistic)
 
 
 def _number(value: float) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import StoreError, UnknownNameError, suggestion
-from prunebench.harness.journal import read_records, read_series
+from prunebench.records.reader import read_records, read_series
 from prunebench.records.schema import Record, Row
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class Table:
 
     @property
     def alignments(self) -> tuple[str, ...]:
-        """tabulate's word for every column."""
+        """Tabulate's word for every column."""
         return tuple("right" if n else "left" for n in self.numeric or (False,) * len(self.headers))
 
 

@@ -74,7 +74,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
 )  # fmt: skip
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors.")
 def root() -> None:
-    """Benchmark and sanity checks for neural-network pruning methods.
+    r"""Benchmark and sanity checks for neural-network pruning methods.
 
     \b
     prunebench run collapse                     critical compression of all methods, about a minute

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @format_option
 @common
 def command(suites: tuple[str, ...], jobs: str, format_: str, dry_run: bool, **settings: Any) -> int:
-    """Run suites, print their leaderboard, keep the records.
+    r"""Run suites, print their leaderboard, keep the records.
 
     A run that was stopped goes on when the same command is given again. SUITE is a name (see `prunebench list suites`)
     or the path of a TOML file.

@@ -126,7 +126,7 @@ def _status(results: Results) -> Table:
 
 
 def _cells(results: Results) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for record in results.records:
         metrics = " ".join(f"{k}={'–' if v is None else f'{v:g}'}" for k, v in record.metrics.items())
         rows.append((str(record.row), record.status, record.reason or metrics))

@@ -80,7 +80,8 @@ class Observer:
 
     def view(self, masks: Masks) -> View:
         """What the masks leave."""
-        return View(masks, self._connectivity.effective(masks), self.reached(masks), self.outputs)
+        effective, reached = self._connectivity.effective(masks)
+        return View(masks, effective, int(reached.sum()), self.outputs)
 
     def reached(self, masks: Masks) -> int:
         """Outputs that some path leads to."""
@@ -94,7 +95,8 @@ class Critical:
     counts: Mapping[str, int | None]
     first: Mapping[str, str]
     """The layer that goes first, by notion that speaks of layers."""
-    evaluations: int
+    evaluations: int | None = None
+    """Masks that were looked at, where there was a search."""
 
     def metrics(self, total: int, fewest: Mapping[str, int]) -> dict[str, float | None]:
         """Critical compression, its bound and the ratio of their logarithms, by notion."""
@@ -112,31 +114,30 @@ def critical_of_descent(observer: Observer, ranks: Mapping[str, Tensor]) -> Crit
     """Critical counts of a nested family of masks.
 
     The dead layer needs no search: the last layer to lose its best weight decides, at that weight's rank. The other
-    notions are monotone along nested masks, so that bisection is exact.
+    notions are monotone along nested masks, so that doubling and bisection find their counts exactly.
     """
-    best = {name: int(rank.min()) for name, rank in ranks.items()}
-    evaluations = 0
 
-    def monotone(notion: str, survives: Callable[[Masks], bool]) -> int | None:
-        nonlocal evaluations
-        low, high = observer.fewest[notion] - 1, observer.total
-        if not survives(masks_at(ranks, high)):
-            return None
+    def smallest(above: int, survives: Callable[[Masks], bool]) -> int | None:
+        """The smallest count that survives, where `above` and all counts below it do not."""
+        low, high = above, min(above + 1, observer.total)
+        while not survives(masks_at(ranks, high)):
+            if high == observer.total:
+                return None
+            low, high = high, min(2 * high, observer.total)
         while high - low > 1:
             middle = (low + high) // 2
-            evaluations += 1
             low, high = (low, middle) if survives(masks_at(ranks, middle)) else (middle, high)
         return high
 
-    counts: dict[str, int | None] = {
-        "dead_layer": max(best.values()),
-        "dead_effective_layer": monotone(
-            "dead_effective_layer", lambda m: not observer.view(m).effective.dead_layers()
-        ),
-        "no_path": monotone("no_path", lambda m: observer.reached(m) > 0),
-        "classes_unreached": monotone("classes_unreached", lambda m: observer.reached(m) == observer.outputs),
-    }
-    return Critical(counts, _first(observer, counts, lambda count: masks_at(ranks, count)), evaluations)
+    fewest = observer.fewest
+    dead = max(int(rank.min()) for rank in ranks.values())
+    path = smallest(fewest["no_path"] - 1, lambda m: observer.reached(m) > 0)
+    # Where every class is reached there is a path, and where every layer is effective there is one and no layer dead.
+    least = max(fewest["classes_unreached"], path or 1)
+    classes = smallest(least - 1, lambda m: observer.reached(m) == observer.outputs)
+    effective = smallest(max(dead, path or 1) - 1, lambda m: not observer.view(m).effective.dead_layers())
+    counts = {"dead_layer": dead, "dead_effective_layer": effective, "no_path": path, "classes_unreached": classes}
+    return Critical(counts, _first(observer, counts, lambda count: masks_at(ranks, count)))
 
 
 def critical_by_search(observer: Observer, masks_with: Callable[[int], Masks]) -> Critical:
@@ -185,9 +186,7 @@ def _log_counts(low: int, high: int, points: int) -> Iterator[int]:
     yield from sorted({round(count) for count in np.geomspace(low, high, points)})
 
 
-def _first(
-    observer: Observer, counts: Mapping[str, int | None], masks_with: Callable[[int], Masks]
-) -> dict[str, str]:
+def _first(observer: Observer, counts: Mapping[str, int | None], masks_with: Callable[[int], Masks]) -> dict[str, str]:
     """The layers that are gone one weight below the critical count; none where that is the bound."""
     found: dict[str, str] = {}
     for notion, label in (("dead_layer", "first_dead_layer"), ("dead_effective_layer", "first_dead_effective_layer")):

@@ -58,8 +58,8 @@ class Connectivity:
         with torch.no_grad():
             return self._forward(masks, gradients=False)[0].flatten() > 0
 
-    def effective(self, masks: Masks) -> Masks:
-        """The kept weights that lie on a path.
+    def effective(self, masks: Masks) -> tuple[Masks, Tensor]:
+        """The kept weights that lie on a path, and the outputs as `outputs` gives them.
 
         Raises:
             UnsupportedOperatorError: the forward pass uses an operator without a rule.
@@ -71,7 +71,7 @@ class Connectivity:
             name: mask & (gradient > 0) if gradient is not None else torch.zeros_like(mask)
             for (name, mask), gradient in zip(masks.items(), gradients, strict=True)
         }
-        return Masks(found)
+        return Masks(found), reached.detach().flatten() > 0
 
     def _forward(self, masks: Masks, *, gradients: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """Reached outputs, and the leaf that stood for each mask."""
@@ -97,7 +97,7 @@ class _Clamp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (reached,) = ctx.saved_tensors
+        reached: Tensor = ctx.saved_tensors[0]
         return ((gradients[0] > 0) & reached).to(torch.float32)
 
 
@@ -139,7 +139,7 @@ class _Reachability(TorchFunctionMode):
             return _clamped(func(*args, **kwargs))
         if func in ADDITIONS or (func in SCALINGS and len(operands) == 1):
             # Broadcast as the operation would; operands that are no activation reach nothing.
-            shape = torch.broadcast_shapes(*(t.shape for t in _tensors(args)))
+            shape = torch.broadcast_shapes(*(t.shape for t in _tensors(args)))  # type: ignore[no-untyped-call]
             return _clamped(sum(t.expand(shape) for t in operands))
         result = func(*args, **kwargs)
         if _tensors((result,)):
@@ -148,24 +148,26 @@ class _Reachability(TorchFunctionMode):
         return result
 
     def _contraction(
-        self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any,
+        self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, _bias: Tensor | None = None, *args: Any,
         **kwargs: Any,
     ) -> Tensor:  # fmt: skip
         mask = self._masks.get(id(weight))
+        kwargs.pop("bias", None)
         if mask is None:
             mask = torch.ones_like(weight, dtype=torch.float32)
-        return _clamped(func(input, mask, None, *args, **kwargs))
+        reached: Tensor = _clamped(func(input, mask, None, *args, **kwargs))
+        return reached
 
 
 def _writes_in_place(func: Callable[..., Any]) -> bool:
-    """torch's naming rule: `add_`, but not `__add__`; `__iadd__` is rebound by the caller."""
+    """Torch's naming rule: `add_`, but not `__add__`; `__iadd__` is rebound by the caller."""
     name = getattr(func, "__name__", "")
     return name.endswith("_") and not name.endswith("__")
 
 
 def _clamped(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return _Clamp.apply(value)  # type: ignore[no-untyped-call]
+        return _Clamp.apply(value)
     if isinstance(value, tuple | list):
         return type(value)(_clamped(v) for v in value)
     return value
@@ -185,7 +187,7 @@ def _pooled(
     dilated = dilation != 1 and any(d != 1 for d in (dilation if isinstance(dilation, tuple) else (dilation,)))
     if dilated or return_indices:
         raise UnsupportedOperatorError("no reachability rule for max pooling with dilation or indices")
-    return MAX_POOLS[func](input, kernel_size, stride, padding, ceil_mode)  # type: ignore[no-any-return]
+    return MAX_POOLS[func](input, kernel_size, stride, padding, ceil_mode)
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -197,10 +199,3 @@ def _tensors(values: Any) -> list[Tensor]:
         elif isinstance(value, tuple | list):
             found += [v for v in value if isinstance(v, Tensor)]
     return found
-
-
-def effective(model: nn.Module, masks: Masks, shape: tuple[int, ...]) -> Masks:
-    """The kept weights of a model that lie on a path from input to output; see `Connectivity`."""
-    return Connectivity(model, shape).effective(masks)
-
-

@@ -51,7 +51,7 @@ class Layout:
 
     def split(self, flat: Tensor) -> dict[str, Tensor]:
         """Inverse of `flat`, as views."""
-        parts = flat.split(self.sizes)
+        parts = torch.split(flat, self.sizes)
         return {name: part.view(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
 
     def segments(self, index: Index) -> dict[str, slice]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from prunebench.errors import PruningError
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+def prunable(model: nn.Module) -> dict[str, Tensor]:
     """Weights of all linear and convolutional layers by name, in module order; a tied weight counts once.
 
     Biases and normalisation parameters are never prunable. First layer, classifier and 1 × 1 shortcuts are.
@@ -17,7 +17,7 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     Raises:
         PruningError: the model has none, or one that is not initialised yet.
     """
-    found: dict[str, nn.Parameter] = {}
+    found: dict[str, Tensor] = {}
     seen: set[int] = set()
     for prefix, module in model.named_modules():
         if not isinstance(module, _LAYERS) or id(module.weight) in seen:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from prunebench.engine.allocate import Ties, best, competing, descending, in_scope
-from prunebench.engine.layout import Index, Layout, Values
 from prunebench.engine.masks import Masks
 from prunebench.engine.schedules import counts
 from prunebench.engine.scoring import Session
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from prunebench.engine.layout import Index, Layout, Values
     from prunebench.engine.method import ScoreMethod
     from prunebench.tasks.datasets.base import Split
 

@@ -6,13 +6,13 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from prunebench.environment import Environment
     from prunebench.graph import Outcome
@@ -62,7 +62,7 @@ class ArtifactStore:
         values: set[str] = set()
         tensors: set[str] = set()
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            for name in os.listdir(folder):
+            for name in os.listdir(folder):  # noqa: PTH208 - names alone, a third of the time
                 stem, _, suffix = name.partition(".")
                 if name.endswith(_TEMPORARY):
                     (folder / name).unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import json
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -28,6 +27,7 @@ from prunebench.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from prunebench.harness.executors.base import Executor
     from prunebench.harness.options import RunOptions

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prunebench.engine.method import scorer
-from prunebench.engine.scoring import Scores, Scoring
+
+if TYPE_CHECKING:
+    from prunebench.engine.scoring import Scores, Scoring
 
 
 @scorer(

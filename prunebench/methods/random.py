@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from prunebench.engine.method import scorer
-from prunebench.engine.scoring import Scores, Scoring
+
+if TYPE_CHECKING:
+    from prunebench.engine.scoring import Scores, Scoring
 
 
 @scorer("random", notes="Empties the smallest layer first. Every round draws anew; masks stay nested.")

@@ -38,6 +38,11 @@ def _metric(name: str) -> str:
     return name
 
 
+def _duration(text: str | None) -> str | None:
+    parse_duration(text)
+    return text
+
+
 def _metric_or_none(name: str | None) -> str | None:
     return None if name is None else _metric(name)
 
@@ -106,7 +111,7 @@ class Scale(_Model):
     about: Annotated[Text, Kind.RUNTIME]
     seeds: Annotated[int, Field(ge=1), Kind.RUNTIME]
     """Repetitions: it decides how many cells there are, and changes none of them."""
-    timeout: Annotated[str | None, AfterValidator(lambda t: t if parse_duration(t) is None else t), Kind.RUNTIME] = None
+    timeout: Annotated[str | None, AfterValidator(_duration), Kind.RUNTIME] = None
     """Of one step, with a unit: 90s, 10m, 2h."""
     minutes: Annotated[float, Field(gt=0), Kind.RUNTIME]
     """Stated cost on two cores; the planner checks its own estimate against it."""

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 class Executor(Protocol):
-    """Runs jobs. A future's exception is a TimeoutError, or says how a worker died; a step that
-    fails is a result, its error as data."""
+    """Runs jobs.
+
+    A future's exception is a TimeoutError, or says how a worker died; a step that fails is a result, its error as data.
+    """
 
     slots: int
     """Jobs that run at once."""

@@ -27,4 +27,4 @@ class _Process(context.ForkServerProcess):
 class HiddenMainContext(context.ForkServerContext):
     """Starts workers from the fork server with an empty `__main__`."""
 
-    Process = _Process  # type: ignore[assignment]
+    Process = _Process

@@ -54,12 +54,12 @@ class ProcessExecutor:
                 max_workers=self.slots, context=HiddenMainContext(), initializer=_begin, initargs=[self._setting]
             )
         arguments = [job.step, job.key, json.dumps(job.arguments)]
-        return self._pool.schedule(_perform, args=arguments, timeout=self._timeout)  # type: ignore[no-any-return]
+        return self._pool.schedule(_perform, args=arguments, timeout=self._timeout)
 
     def kill(self) -> None:
         """End all workers and what they started."""
         if self._pool is not None:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
         self.reap()
 
@@ -83,7 +83,10 @@ class ProcessExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            (self._pool.stop if kind else self._pool.close)()
+            if kind:
+                self._pool.stop()  # type: ignore[no-untyped-call]
+            else:
+                self._pool.close()
             self._pool.join()
         self.reap()
 

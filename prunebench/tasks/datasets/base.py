@@ -29,7 +29,7 @@ class Split:
             PruningError: a class has fewer samples.
         """
         chosen: list[Tensor] = []
-        for label in self.y.unique(sorted=True).tolist():
+        for label in torch.unique(self.y).tolist():
             members = torch.nonzero(self.y == label).flatten()
             if len(members) < per_class:
                 raise PruningError(f"class {label} has {len(members)} samples; samples_per_class={per_class} asks more")

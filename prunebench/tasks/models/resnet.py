@@ -22,9 +22,7 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(wide)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels != wide:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels, wide, 1, stride=stride, bias=False), nn.BatchNorm2d(wide)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, wide, 1, stride=stride, bias=False), nn.BatchNorm2d(wide))
 
     def forward(self, x: Tensor) -> Tensor:
         """Images `[n, channels, h, w]` to `[n, wide, h / stride, w / stride]`."""
@@ -56,7 +54,8 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[n, classes]` of images `[n, channels, height, width]`."""
         out = nn.functional.relu(self.bn(self.conv(x)))
-        return self.classifier(self.pool(self.blocks(out)).flatten(1))
+        logits: Tensor = self.classifier(self.pool(self.blocks(out)).flatten(1))
+        return logits
 
 
 @model("resnet-20", paper="He et al. 2016, Deep residual learning for image recognition, section 4.2")
