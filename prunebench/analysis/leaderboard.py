@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from prunebench.analysis.statistics import mean_interval
 from prunebench.analysis.tables import Table
 from prunebench.records.metrics import METRICS
-from prunebench.records.suite import load_suite
+from prunebench.records.suite import Presentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prunebench.analysis.results import Results
     from prunebench.records.schema import Record, Row
-    from prunebench.records.suite import Column, Suite
+    from prunebench.records.suite import Column
 
 _NONE = "–"
 
@@ -29,44 +29,52 @@ def leaderboards(results: Results) -> list[Table]:
     """
     return [
         table
-        for name in results.suites
-        for table in _suite_tables(load_suite(results.plan.get("files", {}).get(name, name)), results)
+        for suite in results.plan["suites"]
+        for table in _suite_tables(suite["name"], Presentation.model_validate(suite["presentation"]), results)
     ]
 
 
-def _suite_tables(suite: Suite, results: Results) -> Iterable[Table]:
+def _suite_tables(suite: str, presentation: Presentation, results: Results) -> Iterable[Table]:
     records = {record.row: record for record in results.records}
     groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results.rows:
-        if row.suite == suite.name:
+        if row.suite == suite:
             task = " · ".join(part for part in row.task if part)
             groups[task, row.arm or ""][row.method].append(row)
     for (task, arm), methods in groups.items():
-        yield _table(suite, f"{task} · {arm}" if arm else task, methods, records)
+        yield _table(presentation, f"{task} · {arm}" if arm else task, methods, records)
 
 
-def _table(suite: Suite, title: str, methods: dict[str, list[Row]], records: dict[Row, Record]) -> Table:
+def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]], records: dict[Row, Record]) -> Table:
     lines: list[tuple[tuple[bool, float, str], tuple[str, ...]]] = []
     everything: list[Record] = []
+    untouched = 0
     for method, rows in methods.items():
         found = [records[row] for row in rows if row in records]
+        if not found:
+            untouched += 1
+            continue
         good = [record for record in found if record.status == "ok"]
         everything += good
         fine = sum(record.status in {"ok", "skipped"} for record in found)
-        cells = f"{fine}/{len(rows)}"
-        values = _values(good, suite.primary.metric, None)
-        sign = -1 if METRICS[suite.primary.metric].direction == "higher" else 1
+        values = _values(good, presentation.primary.metric, None)
+        sign = -1 if METRICS[presentation.primary.metric].direction == "higher" else 1
         rank = sign * sum(values) / len(values) if values else float("inf")
-        repetitions = len({row.repetition for row in rows})
-        shown = [_cell(column, good) for column in suite.column]
-        lines.append(((fine < len(rows), rank, method), (method, *shown, str(repetitions), cells)))
+        repetitions = str(len({row.repetition for row in rows}))
+        n = repetitions if fine == len(rows) else f"{repetitions} ({fine}/{len(rows)} cells)"
+        shown = [_cell(column, good) for column in presentation.column]
+        lines.append(((fine < len(rows), rank, method), (method, *shown, n)))
     lines.sort()
-    context = [f"{name} {_number(median(v))}" for name in suite.context if (v := _values(everything, name, None))]
+    context = [
+        f"{name} {_number(median(v))}" for name in presentation.context if (v := _values(everything, name, None))
+    ]
+    caption = " — ".join([title, ", ".join(context)]) if context else title
     return Table(
-        " — ".join([title, ", ".join(context)]) if context else title,
-        ("method", *(column.header for column in suite.column), "n", "cells"),
+        f"{caption} ({untouched} methods without a record yet)" if untouched else caption,
+        ("method", *(column.header for column in presentation.column), "n"),
         tuple(line for _, line in lines),
-        (False, *(column.label is None for column in suite.column), True, True),
+        (False, *(column.label is None for column in presentation.column), True),
+        legend=tuple((column.header, _meaning(column)) for column in presentation.column),
     )
 
 
@@ -91,6 +99,15 @@ def _cell(column: Column, records: Sequence[Record]) -> str:
         return f"{mean.value:.3f}" if mean.half_width is None else f"{mean.value:.3f} ± {mean.half_width:.3f}"
     statistic = median(values) if column.show == "median" else min(values) if column.show == "min" else max(values)
     return _number(statistic)
+
+
+def _meaning(column: Column) -> str:
+    """The column's statistic and definition."""
+    at = "" if column.density is None else f" at density {column.density:g}"
+    if column.metric is None:
+        return f"most frequent {str(column.label).replace('_', ' ')}{at}"
+    metric = METRICS[column.metric]
+    return f"{'mean ± 95 % interval' if column.show == 'mean' else column.show}{at}, {metric.definition}"
 
 
 def _number(value: float) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import StoreError, UnknownNameError, suggestion
 from prunebench.records.reader import read_records, read_series
-from prunebench.records.schema import Record, Row
+from prunebench.records.schema import Failure, Record, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,9 +53,13 @@ class Results:
             counts["missing"] = missing
         return counts
 
-    def failures(self) -> list[Record]:
-        """Records of cells that failed, timed out or were cancelled."""
-        return [record for record in self.records if record.error is not None]
+    def failures(self) -> list[list[Record]]:
+        """Records of cells that failed, timed out or were cancelled, together where they share the step that did."""
+        groups: dict[tuple[str, Failure], list[Record]] = defaultdict(list)
+        for record in self.records:
+            if record.error is not None:
+                groups[record.key, record.error].append(record)
+        return list(groups.values())
 
     def series(self, record: Record) -> dict[str, Any]:
         """The vectors of a record; empty if it has none."""

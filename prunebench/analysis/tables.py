@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMATS = ("table", "md", "csv", "json")
-_LONGEST = 60
+_LONGEST = 100
+_WHOLE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Table:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...] = ()
+    whole: bool = False
+    """Wrap long cells instead of cutting them."""
+    legend: tuple[tuple[str, str], ...] = ()
+    """What headers mean; printed once below tables that share it."""
 
     @property
     def alignments(self) -> tuple[str, ...]:
@@ -49,21 +54,27 @@ def render(tables: Sequence[Table], format: str) -> str:
         return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
     if format == "csv":
         return _csv(tables)
-    return "\n".join(_tabulated(table, markdown=format == "md") for table in tables)
+    markdown = format == "md"
+    legend = dict(pair for table in tables for pair in table.legend)
+    notes = [f"{'- ' if markdown else ''}{header}: {meaning}" for header, meaning in legend.items()]
+    parts = [_tabulated(table, markdown=markdown) for table in tables]
+    return "\n".join([*parts, *(["\n".join(notes) + "\n"] if notes else [])])
 
 
 def _tabulated(table: Table, *, markdown: bool) -> str:
     from tabulate import tabulate
 
     clean = _markdown if markdown else _line
+    longest = _WHOLE if table.whole or markdown else _LONGEST
     body = tabulate(
-        [[clean(cell) for cell in row] for row in table.rows],
-        [clean(header) for header in table.headers],
+        [[clean(cell, longest) for cell in row] for row in table.rows],
+        [clean(header) if markdown else _stacked(clean(header)) for header in table.headers],
         tablefmt="pipe" if markdown else "simple",
         colalign=table.alignments if table.rows else None,
         disable_numparse=True,
+        maxcolwidths=_LONGEST if table.whole and not markdown else None,
     )
-    title = f"**{clean(table.caption)}**\n" if markdown else clean(table.caption, longest=200)
+    title = f"**{clean(table.caption)}**\n" if markdown else clean(table.caption, _WHOLE)
     return f"{title}\n{body}\n" if table.caption else f"{body}\n"
 
 
@@ -85,5 +96,10 @@ def _line(text: str, longest: int = _LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
-def _markdown(text: str, longest: int = 200) -> str:
+def _stacked(header: str) -> str:
+    """A header of several words on several lines: tables are as wide as their values."""
+    return header.replace(" ", "\n")
+
+
+def _markdown(text: str, longest: int = _WHOLE) -> str:
     return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", _line(text, longest))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from prunebench.harness.run import Done
 
 
+_SHOWN = 5
+"""Failures that are named at the end of a run."""
+
+
 @click.command("run")
 @click.argument("suites", nargs=-1, required=True, metavar="SUITE...")
 @option("--scale", default="quick", show_default=True, metavar="SCALE", help="quick, standard or paper.")
@@ -103,13 +107,17 @@ def _conclude(done: Done, format_: str) -> int:
     statuses = ", ".join(f"{n} {status}" for status, n in sorted(results.statuses().items()))
     resumed = f"; {done.resumed} had their record before" if done.resumed else ""
     print(f"\nrun {done.run_id}: {done.cells} cells ({statuses}), {done.steps_run} steps run{resumed}", file=sys.stderr)
-    for record in results.failures()[:5]:
-        assert record.error is not None, "a failure has an error"
-        print(f"{record.status}: {record.row}: {record.error.message}", file=sys.stderr)
-    if len(results.failures()) > 5:
-        print(f"… and {len(results.failures()) - 5} more", file=sys.stderr)
-    if results.failures():
-        print(f"details: prunebench show {done.run_id}; again: the same command with --rerun failed", file=sys.stderr)
+    groups = results.failures()
+    for first, *others in groups[:_SHOWN]:
+        more = f" (and {len(others)} more cells of the same step)" if others else ""
+        print(f"{first.status}: {first.row}: {first.error}{more}", file=sys.stderr)
+    if len(groups) > _SHOWN:
+        print(f"… and {len(groups) - _SHOWN} more failures", file=sys.stderr)
+    if groups:
+        print(
+            f"details: prunebench show {done.run_id} --errors; again: the same command with --rerun failed",
+            file=sys.stderr,
+        )
     if results.missing():
         print("stopped early: the same command goes on from here", file=sys.stderr)
     print(f"records: {_near(done.folder / 'records.jsonl')}", file=sys.stderr)

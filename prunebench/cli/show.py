@@ -20,19 +20,34 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("name", metavar="NAME|RUN")
 @option("--cells", is_flag=True, help="Of a run: every cell with its status and metrics.")
+@option("--errors", is_flag=True, help="Of a run: tracebacks and output of what failed.")
 @plugin_option
 @store_option
 @format_option
 @common
-def command(name: str, cells: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
+def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
     """One thing in full: a method, model, dataset, suite, metric, check, or a run by its id or `latest`."""
     from prunebench import plugins as ways_in
 
     ways_in.ready(plugins)
     tables = _described(name)
     if tables is None:
-        tables = _run(name, store, cells)
+        from prunebench.analysis.leaderboard import leaderboards
+
+        results = _results(name, store)
+        tables = [*leaderboards(results), *_outcome(results), *([_cells(results)] if cells else [])]
+        if errors:
+            _explain(results)
     click.echo(render(tables, format_), nl=False)
+
+
+def _explain(results: Results) -> None:
+    """Tracebacks and output, on standard error: they are no table."""
+    for first, *_ in results.failures():
+        error = first.error
+        assert error is not None, "a failure has an error"
+        click.echo(f"{first.status}: {first.row}: step {error.step}: {error}", err=True)
+        click.echo(f"{error.traceback}{error.output}", err=True)
 
 
 def _described(name: str) -> list[Table] | None:
@@ -53,7 +68,7 @@ def _described(name: str) -> list[Table] | None:
 
 
 def _pairs(caption: str, pairs: dict[str, str]) -> Table:
-    return Table(caption, ("", " "), tuple(pairs.items()))
+    return Table(caption, ("field", "value"), tuple(pairs.items()), whole=True)
 
 
 def _entry(entry: Entry) -> list[Table]:
@@ -91,12 +106,11 @@ def _suite(name: str) -> list[Table]:
         for scale, found in suite.scale.items()
         for grid in found.grid
     ]  # fmt: skip
-    grids = Table("grids", ("scale", "seeds", "minutes", "models", "datasets", "methods"), tuple(rows))
+    grids = Table("grids", ("scale", "seeds", "minutes", "models", "datasets", "methods"), tuple(rows), whole=True)
     return [_pairs("suite", about), grids]
 
 
-def _run(name: str, store: Path, cells: bool) -> list[Table]:
-    from prunebench.analysis.leaderboard import leaderboards
+def _results(name: str, store: Path) -> Results:
     from prunebench.analysis.results import find_run, load_results
     from prunebench.records.metrics import METRICS
     from prunebench.records.places import suite_folder
@@ -106,18 +120,22 @@ def _run(name: str, store: Path, cells: bool) -> list[Table]:
         folder = find_run(store, name)
     except UnknownNameError:
         known = {name for registry in REGISTRIES.values() for name in registry.entries}
-        known |= {*METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
+        known |= {"latest", *METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
         hint = suggestion(name, known)
         raise UnknownNameError(
             f"{name!r} names no method, model, dataset, suite, metric or check, and no run in {store}"
             + (hint if "mean" in hint else "; see `prunebench list`")
         ) from None
-    results = load_results(folder)
-    tables = [*leaderboards(results), _status(results)]
-    if results.failures():
-        rows = [(str(r.row), r.status, f"{r.error.type}: {r.error.message}") for r in results.failures() if r.error]
-        tables.append(Table("failures", ("cell", "status", "error"), tuple(rows)))
-    return [*tables, _cells(results)] if cells else tables
+    return load_results(folder)
+
+
+def _outcome(results: Results) -> list[Table]:
+    """Statuses, and what failed."""
+    failures = [
+        (str(first.row), str(1 + len(others)), first.status, str(first.error)) for first, *others in results.failures()
+    ]
+    table = Table("failures", ("first cell", "cells", "status", "error"), tuple(failures), (False, True, False, False))
+    return [_status(results), *([table] if failures else [])]
 
 
 def _status(results: Results) -> Table:

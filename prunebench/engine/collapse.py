@@ -195,5 +195,5 @@ def _first(observer: Observer, counts: Mapping[str, int | None], masks_with: Cal
             continue
         view = observer.view(masks_with(count - 1))
         gone = (view.masks if notion == "dead_layer" else view.effective).dead_layers()
-        found[label] = "all" if len(gone) == observer.layers else gone[0]
+        found[label] = "all" if len(gone) == observer.layers else gone[0].removesuffix(".weight")
     return found

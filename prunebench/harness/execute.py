@@ -213,7 +213,7 @@ def _failure(node: Node, future: Future[Error | None]) -> tuple[Status, Failure]
         found = future.result()
         return None if found is None else ("failed", Failure(**found))
     if isinstance(error, TimeoutError):
-        return "timeout", Failure("TimeoutError", f"step {node.name} took longer than its timeout", node.name)
+        return "timeout", Failure("TimeoutError", f"step {node.name} took too long and was killed", node.name)
     code = getattr(error, "exitcode", None)
     how = f"killed by signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
     return "failed", Failure("WorkerDied", f"the worker of step {node.name} died ({how})", node.name)

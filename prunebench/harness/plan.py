@@ -59,7 +59,10 @@ class Plan:
         return {
             "schema": 1,
             "run": self.run_id,
-            "suites": [{"name": s.name, "version": s.version, "question": s.question} for s in self.suites],
+            "suites": [
+                {"name": s.name, "version": s.version, "question": s.question, "presentation": s.presentation()}
+                for s in self.suites
+            ],
             "scale": self.scale,
             "environment": self.environment.plain(),
             "steps": len(self.nodes),

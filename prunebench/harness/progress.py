@@ -50,7 +50,7 @@ class Lines(Silence):
     def cell(self, record: Record) -> None:
         """Count, status, row; the error or reason if there is one."""
         self._done += 1
-        why = f": {record.error.message}" if record.error else f": {record.reason}" if record.reason else ""
+        why = f": {record.error}" if record.error else f": {record.reason}" if record.reason else ""
         print(f"[{self._done}/{self._total}] {record.status} {record.row}{why}", file=sys.stderr, flush=True)
 
 
@@ -87,7 +87,7 @@ class Bar(Silence):
         from rich.markup import escape
 
         if record.error is not None:
-            self._bar.print(f"{record.status} {escape(str(record.row))}: {escape(record.error.message)}")
+            self._bar.print(f"{record.status} {escape(str(record.row))}: {escape(str(record.error))}")
         self._bar.update(self._task, advance=1, description=escape(f"{record.row.model} · {record.row.method}"))
 
 

@@ -70,7 +70,7 @@ def prepare(setting: Setting) -> None:
 
 
 def perform(job: Job, setting: Setting) -> Error | None:
-    """Run a step and store its outcome; an Exception is returned as data, None means that the outcome is stored."""
+    """Run a step and store its outcome; what it raises is returned as data, None means that the outcome is stored."""
     store = ArtifactStore(Path(setting.store), Environment(**setting.environment))
     log = Path(setting.log) / f"worker-{os.getpid()}.log" if setting.log else None
     mark = log.stat().st_size if log and log.exists() else 0
@@ -82,12 +82,12 @@ def perform(job: Job, setting: Setting) -> Error | None:
             outcome = step.run(**arguments)
         cost = {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
         store.put(job.key, outcome, step=job.step, role=step.role, cost=cost)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _described(job.step, error, _output(log, mark))
     return None
 
 
-def _described(step: str, error: Exception, output: str) -> Error:
+def _described(step: str, error: BaseException, output: str) -> Error:
     """An exception as data; our own errors speak for themselves, others bring their traceback."""
     trace = "" if isinstance(error, PrunebenchError) else "".join(traceback.format_exception(error))
     return {

@@ -91,6 +91,9 @@ class Failure:
     output: str = ""
     """Tail of what the step printed."""
 
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
     def plain(self) -> dict[str, str]:
         """JSON form."""
         return {name: getattr(self, name) for name in ("type", "message", "step", "traceback", "output")}

@@ -118,17 +118,26 @@ class Scale(_Model):
     grid: Annotated[list[Grid], Field(min_length=1), Kind.ROW]
 
 
-class Suite(_Model):
+class Presentation(_Model):
+    """How results of a suite are shown: part of the suite file, and stored with every run."""
+
+    primary: Annotated[Primary, Kind.RUNTIME]
+    context: Annotated[list[Annotated[str, AfterValidator(_metric)]], Kind.RUNTIME] = []
+    """Metrics that do not depend on the method, for the leaderboard's caption."""
+    column: Annotated[list[Column], Field(min_length=1), Kind.RUNTIME]
+
+
+class Suite(Presentation):
     """A suite file."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$"), Kind.ROW]
     version: Annotated[int, Field(ge=1), Kind.ROW]
     question: Annotated[Text, Kind.RUNTIME]
-    primary: Annotated[Primary, Kind.RUNTIME]
-    context: Annotated[list[Annotated[str, AfterValidator(_metric)]], Kind.RUNTIME] = []
-    """Metrics that do not depend on the method, for the leaderboard's caption."""
-    column: Annotated[list[Column], Field(min_length=1), Kind.RUNTIME]
     scale: Annotated[dict[Literal["quick", "standard", "paper"], Scale], Field(min_length=1), Kind.ROW]
+
+    def presentation(self) -> dict[str, Any]:
+        """JSON form of how results are shown; `Presentation.model_validate` reads it back."""
+        return self.model_dump(mode="json", include=set(Presentation.model_fields))
 
     def at(self, scale: str) -> Scale:
         """The scale of that name.

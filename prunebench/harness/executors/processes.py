@@ -86,7 +86,7 @@ class ProcessExecutor:
             if kind:
                 self._pool.stop()  # type: ignore[no-untyped-call]
             else:
-                self._pool.close()
+                self._pool.close()  # type: ignore[no-untyped-call]
             self._pool.join()
         self.reap()
 
