@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunebench.errors import PluginError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,9 @@ def code_digest(module: str) -> str:
 
     First-party is the module's own top-level package, or, for a file, the folder that it lies in; and prunebench.
     Standard library and installed libraries are left to the environment.
+
+    Raises:
+        PluginError: the module has no source file, as a notebook or standard input has none.
     """
     start, roots = _locate(module)
     seen: dict[Path, str] = {}
@@ -58,7 +63,15 @@ class _Root:
     folder: Path
     package: str | None = None
 
+    def contains(self, path: Path) -> bool:
+        """Whether the file or folder is one of the root's own."""
+        if self.package is None:
+            return path.is_relative_to(self.folder)
+        base = self.folder / self.package
+        return path.is_relative_to(base) or path == base.with_suffix(".py")
+
     def holds(self, top: str) -> bool:
+        """Whether the root has a module of that top-level name."""
         if self.package is not None:
             return top == self.package
         return (self.folder / top).is_dir() or (self.folder / f"{top}.py").is_file()
@@ -79,16 +92,23 @@ def _locate(module: str) -> tuple[Path, tuple[_Root, ...]]:
     for path in (base if base.suffix else plain.with_suffix(".py"), plain / "__init__.py"):
         if path.is_file():
             return path, roots
-    raise FileNotFoundError(f"no source file for module {module!r}")
+    raise _no_source(module)
 
 
 def _installed(top: str) -> Path:
     """Folder or file of a top-level name; finding a top-level name imports nothing."""
-    spec = importlib.util.find_spec(top)
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # `__main__` of a notebook
+        spec = None
     if spec is None or spec.origin is None:
-        raise FileNotFoundError(f"no source file for module {top!r}")
+        raise _no_source(top)
     path = Path(spec.origin)
     return path.parent if path.name == "__init__.py" else path
+
+
+def _no_source(module: str) -> PluginError:
+    return PluginError(f"{module!r} has no source file to tell versions by: put what it registers into a Python file")
 
 
 def _files_of(name: str, roots: tuple[_Root, ...]) -> Iterator[Path]:
@@ -109,7 +129,7 @@ def _files_of(name: str, roots: tuple[_Root, ...]) -> Iterator[Path]:
 
 def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[str]:
     """Dotted names that a tree imports, relative ones made absolute; type-checking blocks are left out."""
-    if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.dump(tree.test):
+    if isinstance(tree, ast.If) and _is_type_checking(tree.test):
         for other in tree.orelse:
             yield from _imported(other, path, roots)
         return
@@ -119,13 +139,18 @@ def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[s
         base = tree.module or ""
         if tree.level:
             folder = path.parents[tree.level - 1]
-            root = next((r.folder for r in roots if folder.is_relative_to(r.folder)), folder)
+            root = next((r.folder for r in roots if r.contains(folder)), folder)
             base = ".".join([*folder.relative_to(root).parts, *([base] if base else [])])
         if base:
             yield base
         yield from (f"{base}.{alias.name}".lstrip(".") for alias in tree.names)
     for child in ast.iter_child_nodes(tree):
         yield from _imported(child, path, roots)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    """`TYPE_CHECKING` or `typing.TYPE_CHECKING`, and nothing more: `not TYPE_CHECKING` runs."""
+    return "TYPE_CHECKING" in {getattr(test, "id", None), getattr(test, "attr", None)}
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -147,4 +172,4 @@ def _is_string(statement: ast.stmt) -> bool:
 
 def _label(path: Path, roots: tuple[_Root, ...]) -> str:
     """Path relative to its root: the digest must not know where the project lies."""
-    return next((path.relative_to(r.folder).as_posix() for r in roots if path.is_relative_to(r.folder)), path.name)
+    return next((path.relative_to(r.folder).as_posix() for r in roots if r.contains(path)), path.name)

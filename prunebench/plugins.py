@@ -26,6 +26,8 @@ def load(plugin: str) -> None:
     name = canonical(plugin)
     if name in _loaded:
         return
+    if name.endswith(".py") and not Path(name).is_file():
+        raise PluginError(f"plug-in {plugin!r} is not found")
     try:
         if name.endswith(".py"):
             _load_file(Path(name))
@@ -33,10 +35,9 @@ def load(plugin: str) -> None:
             importlib.import_module(name)
     except PrunebenchError:
         raise
-    except FileNotFoundError as error:
-        raise PluginError(f"plug-in {plugin!r} is not found: {error}") from error
-    except Exception as error:
-        raise PluginError(f"plug-in {plugin!r} fails on import: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"plug-in {plugin!r} fails on import: {message}") from error
     _loaded.add(name)
 
 
@@ -52,15 +53,14 @@ def load_installed() -> dict[str, str]:
     broken: dict[str, str] = {}
     for point in entry_points(group=GROUP):
         try:
-            load(point.module)
+            # Not `point.module`: a value that is no module name has none.
+            load(point.value.partition(":")[0].strip())
         except PrunebenchError as error:
             broken[point.name] = str(error)
     return broken
 
 
 def _load_file(path: Path) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
     name = f"prunebench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -69,14 +69,18 @@ def _load_file(path: Path) -> None:
     # The registry reads this mark: the module's name finds nothing in another process, its path does.
     module.__prunebench_plugin__ = True  # type: ignore[attr-defined]
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
+    folder = str(path.parent)
+    sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     finally:
-        sys.path.remove(str(path.parent))
+        sys.path.remove(folder)
+    # Helpers imported while a step runs are still to be found, but no longer before anything else.
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def ready(plugins: tuple[str, ...] = ()) -> dict[str, str]:

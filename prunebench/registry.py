@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 import typing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ class Parameter:
         elif isinstance(value, tuple):
             if "list" in self.types:
                 return value
-        elif value in self.choices or "str" in self.types:
+        elif isinstance(value, str) and (value in self.choices or "str" in self.types):
             return value
         expected = " or ".join([*self.types, *(repr(choice) for choice in self.choices)])
         hint = suggestion(value, self.choices) if isinstance(value, str) and self.choices else ""
@@ -69,19 +69,32 @@ class Parameter:
     def of(
         cls, parameter: inspect.Parameter, hint: Any, default: Value | None = None, minimum: float | None = None
     ) -> Parameter:
-        """Read a keyword parameter's annotation: int, float, bool, str, tuple, Literal and unions of them."""
+        """Read a keyword parameter's annotation: int, float, bool, str, tuple, Literal of words, and unions of them.
+
+        Raises:
+            TypeError: no annotation, one that no spec can write, or no default that fits it.
+        """
         names: list[str] = []
         choices: list[str] = []
         for part in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
-            if typing.get_origin(part) is typing.Literal:
-                choices += typing.get_args(part)
-            else:
-                names.append(_TYPES[typing.get_origin(part) or part])
+            words = typing.get_args(part) if typing.get_origin(part) is typing.Literal else ()
+            known = _TYPES.get(typing.get_origin(part) or part)
+            if known is None and not (words and all(isinstance(word, str) for word in words)):
+                raise TypeError(
+                    f"parameter {parameter.name!r} needs a type: int, float, bool, str, tuple or a Literal of words"
+                )
+            choices += words
+            names += [known] if known else []
         if default is None:
             default = parameter.default
         if default is inspect.Parameter.empty:
             raise TypeError(f"parameter {parameter.name!r} needs a default")
-        return cls(parameter.name, tuple(names), default, tuple(choices), minimum)
+        found = cls(parameter.name, tuple(names), default, tuple(choices), minimum)
+        try:
+            # As its type has it: `width: float = 1` and `width=1.0` are one way of writing the same thing.
+            return replace(found, default=found.check(_tupled(default), "default"))
+        except SpecError as error:
+            raise TypeError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +142,13 @@ class Registry:
         return iter(sorted(self.entries.values(), key=lambda e: e.name))
 
     def declare(self, entries: Iterable[Entry]) -> None:
-        """Make entries known by name, their modules to be imported when one is needed."""
+        """Make entries known by name, their modules to be imported when one is needed.
+
+        Raises:
+            DuplicateNameError: another target has one of the names.
+        """
         for entry in entries:
+            self._refuse_duplicate(entry)
             self.entries.setdefault(entry.name, entry)
 
     def add(self, entry: Entry, value: Any) -> None:
@@ -139,13 +157,16 @@ class Registry:
         Raises:
             DuplicateNameError: another target has the name.
         """
+        self._refuse_duplicate(entry)
+        self.entries[entry.name] = entry
+        self._objects[entry.name] = value
+
+    def _refuse_duplicate(self, entry: Entry) -> None:
         known = self.entries.get(entry.name)
         if known is not None and known.target != entry.target:
             raise DuplicateNameError(
                 f"{self.kind} {entry.name!r} is registered twice: by {known.target} and by {entry.target}"
             )
-        self.entries[entry.name] = entry
-        self._objects[entry.name] = value
 
     def entry(self, name: str) -> Entry:
         """The entry of that name.

@@ -85,8 +85,10 @@ def parse_density(text: str | float) -> float:
         value = float(text)
     except (TypeError, ValueError):
         raise UsageError(f"density {text!r} is not a number") from None
-    if not 0 < value <= 1 or math.isnan(value):
-        raise UsageError(f"density {text} is outside (0, 1]; density is the share of weights that is kept")
+    except OverflowError:
+        value = math.inf
+    if not 0 < value <= 1:
+        raise UsageError(f"density {value!r} is outside (0, 1]; density is the share of weights that is kept")
     return canonical_density(value)
 
 
@@ -137,7 +139,7 @@ def _scalar(text: str, whole: str) -> Scalar:
         try:
             value = json.loads(text)
         except ValueError:
-            raise SpecError(f"malformed spec {whole!r}: {text} is no quoted string") from None
+            raise SpecError(f"malformed spec {whole!r}: {text!r} is no quoted string") from None
         return str(value)
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

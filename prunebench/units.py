@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from prunebench.errors import UsageError
@@ -19,9 +20,10 @@ def parse_duration(text: str | None) -> float | None:
     if text is None or text.strip().lower() == "none":
         return None
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d)", text.strip().lower())
-    if not match or float(match[1]) == 0:
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < seconds < math.inf:
         raise UsageError(f"duration {text!r} needs a positive number with a unit, such as 90s, 10m or 2h, or 'none'")
-    return float(match[1]) * _SECONDS[match[2]]
+    return seconds
 
 
 def parse_size(text: str | None) -> int | None:
@@ -33,9 +35,10 @@ def parse_size(text: str | None) -> int | None:
     if text is None or text.strip().lower() == "none":
         return None
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?", text.strip().lower())
-    if not match or match[2] not in _BYTES or float(match[1]) == 0:
+    size = float(match[1]) * _BYTES.get(match[2], 0) if match else 0.0
+    if not 1 <= size < math.inf:
         raise UsageError(f"size {text!r} needs a positive number with a unit, such as 800M or 4GiB, or 'none'")
-    return int(float(match[1]) * _BYTES[match[2]])
+    return int(size)
 
 
 def written_duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import click
 
 from prunebench.analysis.tables import Table, render
 from prunebench.cli.options import common, format_option, plugin_option, store_option
-from prunebench.errors import UsageError, suggestion
+from prunebench.errors import StoreError, UsageError, suggestion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,12 @@ def _runs(store: Path) -> Table:
     from prunebench.analysis.results import load_results, run_folders
 
     rows: list[tuple[str, ...]] = []
-    for results in map(load_results, run_folders(store)):
+    for folder in run_folders(store):
+        try:
+            results = load_results(folder)
+        except StoreError as error:
+            rows.append((folder.name, "–", "–", f"broken: {error}"))
+            continue
         statuses = ", ".join(f"{n} {status}" for status, n in sorted(results.statuses().items()))
         rows.append((results.run_id, ", ".join(results.suites), str(results.plan["scale"]), statuses))
     return Table("runs, the latest last", ("run", "suites", "scale", "cells"), tuple(rows))

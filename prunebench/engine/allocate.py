@@ -75,7 +75,8 @@ def best(values: Values, index: Index, count: int, ties: Ties, total: int) -> np
 def descending(values: Values, index: Index, ties: Ties, total: int) -> Index:
     """Positions in `values` from the highest to the lowest, equals in the order that `best` keeps them."""
     order = np.argsort(-values)
-    equal_to_next = np.diff(values[order]) == 0
+    ordered = values[order]
+    equal_to_next = ordered[:-1] == ordered[1:]
     if equal_to_next.any():
         # Only runs of equals are sorted again, by value and then by their seeded place.
         runs = np.flatnonzero(np.append(equal_to_next, False) | np.insert(equal_to_next, 0, False))

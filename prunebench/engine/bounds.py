@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from prunebench.engine.effective import Connectivity
 from prunebench.engine.masks import Masks
 from prunebench.engine.operators import CONTRACTIONS
-from prunebench.engine.prunable import prunable
+from prunebench.engine.prunable import private_copy, prunable
 from prunebench.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def shortest_path(model: nn.Module, shape: tuple[int, ...]) -> int:
     Raises:
         UnsupportedOperatorError: the model does not return one tensor that depends on its input.
     """
-    model = copy.deepcopy(model).eval().cpu()
+    model = private_copy(model).eval().cpu()
     source = torch.ones(1, *shape)
     source._layers = 0  # type: ignore[attr-defined]
     with torch.no_grad(), _FewestLayers({id(w) for w in prunable(model).values()}):

@@ -9,11 +9,11 @@ path (Vysogorets & Kempe 2023).
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from prunebench.engine.masks import Masks, check_alike
@@ -24,15 +24,16 @@ from prunebench.engine.operators import (
     BATCH_NORMS,
     CONTRACTIONS,
     IDENTITIES,
+    JOINS,
     MAX_POOLS,
     POSITIVE,
     SCALINGS,
 )
-from prunebench.engine.prunable import prunable
+from prunebench.engine.prunable import private_copy, prunable
 from prunebench.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Connectivity:
@@ -40,7 +41,7 @@ class Connectivity:
 
     def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
         """Copy a model that takes inputs of `shape`, the batch left out; its values do not matter."""
-        self._model = copy.deepcopy(model).eval().cpu().requires_grad_(False)
+        self._model = private_copy(model).eval().cpu().requires_grad_(False)
         self._weights = prunable(self._model)
         self._shape = shape
 
@@ -78,11 +79,11 @@ class Connectivity:
         check_alike(masks, self._weights)
         leaves = {name: masks[name].float().requires_grad_(gradients) for name in masks}
         by_weight = {id(weight): leaves[name] for name, weight in self._weights.items()}
-        ones = torch.ones(1, *self._shape, requires_grad=gradients)
-        with _Reachability(by_weight, ones):
+        ones = torch.ones(1, *self._shape, requires_grad=gradients).clone()  # no leaf: models may write to their input
+        with _Reachability(by_weight, ones) as reachability:
             output = self._model(ones)
-        if not isinstance(output, Tensor):
-            raise UnsupportedOperatorError(f"the model returns {type(output).__name__}, not one tensor")
+        if not isinstance(output, Tensor) or not reachability.tracks(output):
+            raise UnsupportedOperatorError("the model does not return one tensor that depends on its input")
         return output, leaves
 
 
@@ -110,13 +111,21 @@ class _Reachability(TorchFunctionMode):
         self._tracked = {id(source): source}
         # Activations are known by identity; holding them keeps an identity from being used again.
 
+    def tracks(self, value: Tensor) -> bool:
+        """Is it an activation, that is, computed from the input?"""
+        return id(value) in self._tracked
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        operands = [t for t in _tensors(args) + _tensors(tuple(kwargs.values())) if id(t) in self._tracked]
+        given = _tensors(args) + _tensors(tuple(kwargs.values()))
+        operands = [t for t in given if self.tracks(t)]
         if not operands:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if func not in CONTRACTIONS and any(id(t) in self._masks for t in given) and _tensors((result,)):
+                raise _unsupported(func, " on a prunable weight")
+            return result
         result = self._rule(func, args, kwargs, operands)
         if _writes_in_place(func) and result is not args[0]:
             result = args[0].copy_(result)
@@ -135,6 +144,10 @@ class _Reachability(TorchFunctionMode):
             return _clamped(_pooled(func, *args, **kwargs))
         if func in ADAPTIVE_MAX_POOLS:
             return _clamped(ADAPTIVE_MAX_POOLS[func](*args[:2]))
+        if func is F.pad:
+            return _clamped(_padded(*args, **kwargs))
+        if func in JOINS:
+            return _clamped(self._joined(func, *args, **kwargs))
         if func in POSITIVE:
             return _clamped(func(*args, **kwargs))
         if func in ADDITIONS or (func in SCALINGS and len(operands) == 1):
@@ -142,9 +155,8 @@ class _Reachability(TorchFunctionMode):
             shape = torch.broadcast_shapes(*(t.shape for t in _tensors(args)))  # type: ignore[no-untyped-call]
             return _clamped(sum(t.expand(shape) for t in operands))
         result = func(*args, **kwargs)
-        if _tensors((result,)):
-            name = getattr(func, "__name__", str(func))
-            raise UnsupportedOperatorError(f"no reachability rule for operator {name!r}: effective density is unknown")
+        if result is None or _tensors((result,)):
+            raise _unsupported(func)
         return result
 
     def _contraction(
@@ -157,6 +169,15 @@ class _Reachability(TorchFunctionMode):
             mask = torch.ones_like(weight, dtype=torch.float32)
         reached: Tensor = _clamped(func(input, mask, None, *args, **kwargs))
         return reached
+
+    def _joined(self, func: Callable[..., Tensor], tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Concatenated or stacked; operands that are no activation reach nothing."""
+        return func([t if self.tracks(t) else torch.zeros_like(t) for t in tensors], *args, **kwargs)
+
+
+def _unsupported(func: Callable[..., Any], where: str = "") -> UnsupportedOperatorError:
+    name = getattr(func, "__name__", str(func))
+    return UnsupportedOperatorError(f"no reachability rule for operator {name!r}{where}: effective density is unknown")
 
 
 def _writes_in_place(func: Callable[..., Any]) -> bool:
@@ -188,6 +209,11 @@ def _pooled(
     if dilated or return_indices:
         raise UnsupportedOperatorError("no reachability rule for max pooling with dilation or indices")
     return MAX_POOLS[func](input, kernel_size, stride, padding, ceil_mode)
+
+
+def _padded(input: Tensor, pad: Sequence[int], mode: str = "constant", _value: float | None = None, **_: Any) -> Tensor:
+    """A constant border reaches nothing, whatever its value."""
+    return F.pad(input, pad, mode)
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -37,20 +37,31 @@ class Linearised(TorchFunctionMode):
         if func in BATCH_NORMS:
             return _positive_batch_norm(*args, **kwargs)
         if func in ACTIVATIONS:
-            return args[0]
+            return args[0] if args else kwargs["input"]
         return func(*args, **kwargs)
+
+
+_LEAST, _MOST = 1e-30, 1e30
+"""Where float32 holds R and its gradients, which are of the size of R over a weight."""
 
 
 def synaptic_flow(model: nn.Module, shape: tuple[int, ...]) -> Tensor:
     """R = sum of all outputs of the linearised network on one input of ones (Tanaka et al. 2020, eq. 2).
 
-    Differentiable in the parameters: θ ⊙ ∂R/∂θ = |θ| ⊙ ∂R/∂|θ|. Biases take part, as |b|.
+    Differentiable in the parameters: θ ⊙ ∂R/∂θ = |θ| ⊙ ∂R/∂|θ|. Biases take part, as |b|. R that leaves the range of
+    float32, as that of ResNet-110 or of 50 layers does, is computed in float64 and divided by its own value.
     """
     reference = next(model.parameters())
     ones = torch.ones(1, *shape, device=reference.device, dtype=reference.dtype)
     with Linearised():
-        output = model(ones)
-    return output.sum()  # type: ignore[no-any-return]
+        flow: Tensor = model(ones).sum()
+    if ones.dtype == torch.float64 or _LEAST < flow < _MOST:
+        return flow
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    wide = {name: value.double() if value.is_floating_point() else value for name, value in state.items()}
+    with Linearised():
+        flow = torch.func.functional_call(model, wide, ones.double()).sum()
+    return flow / flow.detach() if flow > 0 else flow
 
 
 def _positive_contraction(

@@ -85,7 +85,7 @@ class Masks(Mapping[str, Tensor]):
         check_alike(self, weights)
         with torch.no_grad():
             for name, weight in weights.items():
-                weight.mul_(self[name].to(weight.device))
+                weight.masked_fill_(~self[name].to(weight.device), 0)
 
     def packed(self) -> dict[str, Tensor]:
         """Eight weights a byte, for storage; `unpacked` needs the shapes back."""

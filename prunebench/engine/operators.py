@@ -23,14 +23,18 @@ CONTRACTIONS: _Functions = frozenset(
 )
 """(input, weight, bias, …): linear in each."""
 
-BATCH_NORMS: _Functions = frozenset({F.batch_norm, torch.batch_norm})
+BATCH_NORMS: _Functions = frozenset({F.batch_norm})
+"""(input, running mean, running variance, weight, bias, …); `torch.batch_norm` has another order."""
 
 ACTIVATIONS: _Functions = frozenset(
     {
         F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu_, F.relu6, F.leaky_relu, F.leaky_relu_,
-        F.gelu, F.silu, F.mish, F.elu, F.elu_, F.selu, F.celu, F.hardswish, F.hardtanh, F.hardsigmoid, F.softplus,
-        F.softsign, F.tanhshrink, F.logsigmoid, F.prelu, F.rrelu,
-        torch.tanh, Tensor.tanh, F.tanh, torch.sigmoid, Tensor.sigmoid, F.sigmoid,
+        F.gelu, F.silu, F.mish, F.elu, F.elu_, F.selu, torch.selu, torch.selu_, F.celu, torch.celu, torch.celu_,
+        F.hardswish, F.hardtanh, F.hardtanh_, F.hardsigmoid, F.softplus, F.softsign, F.tanhshrink, F.logsigmoid,
+        F.prelu, F.rrelu, torch.rrelu, torch.rrelu_, F.threshold, F.hardshrink, F.softshrink,
+        torch.clamp, Tensor.clamp, Tensor.clamp_, torch.clamp_min, Tensor.clamp_min, Tensor.clamp_min_,
+        torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, F.tanh,
+        torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, F.sigmoid,
     }
 )  # fmt: skip
 """Elementwise: an output position depends on its own input position."""
@@ -52,15 +56,17 @@ POSITIVE: _Functions = frozenset(
     {
         F.avg_pool1d, F.avg_pool2d, F.avg_pool3d,
         F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d,
-        F.interpolate, F.pad, torch.mean, Tensor.mean, torch.sum, Tensor.sum,
+        F.interpolate, torch.mean, Tensor.mean, torch.sum, Tensor.sum,
         torch.flatten, Tensor.flatten, torch.unflatten, Tensor.unflatten, Tensor.view, Tensor.reshape, torch.reshape,
         Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.contiguous, Tensor.squeeze,
         torch.squeeze, Tensor.unsqueeze, torch.unsqueeze, Tensor.__getitem__, Tensor.expand, Tensor.chunk,
-        torch.chunk, Tensor.split, torch.split, torch.cat, torch.concat, torch.stack, F.pixel_shuffle,
-        F.pixel_unshuffle, F.unfold, Tensor.to, Tensor.float, Tensor.clone, torch.clone,
+        torch.chunk, Tensor.split, torch.split, F.pixel_shuffle, F.pixel_unshuffle, F.unfold, Tensor.to, Tensor.float,
+        Tensor.clone, torch.clone,
     }
 )  # fmt: skip
 """Sums with non-negative coefficients: positive where any of their inputs is."""
+
+JOINS: _Functions = frozenset({torch.cat, torch.concat, torch.concatenate, torch.stack})
 
 ADDITIONS: _Functions = frozenset(
     {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__radd__, Tensor.__iadd__}

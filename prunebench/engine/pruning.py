@@ -132,9 +132,10 @@ class Descent:
 
     ranks: Mapping[str, Tensor]
     """int32 by layer: a weight of rank r is kept while r is at most the count."""
-    rounds: int
-    prune_over_cut: float | None
-    """The worst round's prune size over cut size; None if no layer that cuts the network had a score."""
+    kept: tuple[int, ...]
+    """Weights after each round."""
+    prune_over_cut: tuple[float | None, ...]
+    """Each round's prune size over cut size; None where no layer that cuts the network had a score."""
 
 
 def descend(method: ScoreMethod, session: Session) -> Descent:
@@ -145,17 +146,17 @@ def descend(method: ScoreMethod, session: Session) -> Descent:
     """
     layout = session.layout
     ranks = np.zeros(layout.total, dtype=np.int32)
-    ratios: list[float] = []
-    rounds = 0
+    kept: list[int] = []
+    ratios: list[float | None] = []
     step: Round | None = None
     for step in walk(method, session, len(layout.shapes) / layout.total):
-        _rank(ranks, step, ~step.kept, start=int(np.count_nonzero(step.kept)), ties=session.ties)
+        kept.append(int(np.count_nonzero(step.kept)))
+        _rank(ranks, step, ~step.kept, start=kept[-1], ties=session.ties)
         cut = step.cut_size(session.cuts)
-        ratios += [step.prune_size() / cut] if cut else []
-        rounds += 1
+        ratios.append(step.prune_size() / cut if cut else None)
     assert step is not None, "a walk has at least one round"
     _rank(ranks, step, step.kept, start=0, ties=session.ties)
-    return Descent(layout.split(torch.from_numpy(ranks)), rounds, max(ratios, default=None))
+    return Descent(layout.split(torch.from_numpy(ranks)), tuple(kept), tuple(ratios))
 
 
 def masks_at(ranks: Mapping[str, Tensor], count: int) -> Masks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from prunebench.engine.bounds import cut_layers
 from prunebench.engine.layout import Index, Layout
 from prunebench.engine.linearised import synaptic_flow
 from prunebench.engine.masks import Masks
-from prunebench.engine.prunable import prunable
+from prunebench.engine.prunable import private_copy, prunable
 from prunebench.errors import PruningError
 from prunebench.seeding import seed_of
 
@@ -118,7 +117,7 @@ class Session:
         repetition: int, device: torch.device,
     ) -> None:  # fmt: skip
         """Copy `model` to `device`; `purpose` names the random stream."""
-        self._model = copy.deepcopy(model).to(device).requires_grad_(False).train(mode == "train")
+        self._model = private_copy(model).to(device).requires_grad_(False).train(mode == "train")
         self._weights = prunable(self._model)
         self._dense = {name: w.detach().clone() for name, w in self._weights.items()}
         self.layout = Layout.of(self._dense)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import StoreError
+from prunebench.harness.files import TEMPORARY, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from prunebench.environment import Environment
     from prunebench.graph import Outcome
-
-_TEMPORARY = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class ArtifactStore:
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
             for name in os.listdir(folder):  # noqa: PTH208 - names alone, a third of the time
                 stem, _, suffix = name.partition(".")
-                if name.endswith(_TEMPORARY):
+                if name.endswith(TEMPORARY):
                     (folder / name).unlink(missing_ok=True)
                 elif suffix == "json":
                     values.add(stem)
@@ -97,7 +96,7 @@ class ArtifactStore:
         if outcome.tensors is not None:
             from safetensors.torch import save
 
-            _write(path.with_suffix(".safetensors"), save({k: t.contiguous() for k, t in outcome.tensors.items()}))
+            write_whole(path.with_suffix(".safetensors"), save({k: t.contiguous() for k, t in outcome.tensors.items()}))
         plain = {
             "schema": 1,
             "step": step,
@@ -106,18 +105,8 @@ class ArtifactStore:
             "cost": dict(cost),
             "value": outcome.value,
         }
-        _write(path, json.dumps(plain, allow_nan=False).encode())
+        write_whole(path, json.dumps(plain, allow_nan=False).encode())
 
     def drop_tensors(self, key: str) -> None:
         """Free the tensors of a key; its value stays."""
         self.path(key).with_suffix(".safetensors").unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

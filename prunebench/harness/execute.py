@@ -151,11 +151,14 @@ class Execution:
         return node.key
 
     def _abandon(self) -> None:
-        """What is running is cancelled at once, and the records of its cells say so."""
+        """What is running is stopped at once, and the records of the cells that wait for it say so."""
         self.executor.kill()
-        for node in self._running.values():
-            self._failed[node.key] = ("cancelled", Failure("Cancelled", "stopped by the user", node.name))
-            self._finish(node)
+        for cell in self.cells:
+            stopped = [node for node in ancestors([cell.node]) if node.key in self._running]
+            if stopped:
+                failure = Failure("Cancelled", "stopped by the user", stopped[0].name)
+                self._failed[cell.node.key] = ("cancelled", failure)
+                self.write(self._record(cell))
         self._running.clear()
 
     def _finish(self, node: Node) -> None:

@@ -6,11 +6,13 @@ run goes on; any other line that is no record is an error, because only a person
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prunebench.errors import StoreError
+from prunebench.harness.files import write_whole
 from prunebench.records.reader import read_records
 from prunebench.records.schema import Record
 
@@ -54,7 +56,9 @@ class Journal:
     ) -> None:
         for file in (self._records, self._series):
             if file is not None:
-                file.close()
+                # Closing writes again what a full disk has refused: that was said already.
+                with contextlib.suppress(OSError):
+                    file.close()
 
     def forget(self, wanted: Callable[[Record], bool]) -> None:
         """Drop records, so that their cells run again: the file is rewritten without them, whole or not at all."""
@@ -63,13 +67,8 @@ class Journal:
             return
         assert self._records is not None, "the journal is open"
         path = self._folder / "records.jsonl"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.writelines(_line(record.plain()) for record in kept.values())
-            file.flush()
-            os.fsync(file.fileno())
+        write_whole(path, b"".join(_line(record.plain()) for record in kept.values()), sync=True)
         self._records.close()
-        temporary.replace(path)
         self._records = path.open("ab")
         self.done = kept
 

@@ -17,6 +17,7 @@ from prunebench.harness.artifacts import ArtifactStore
 from prunebench.harness.execute import Execution
 from prunebench.harness.executors.inline import InlineExecutor
 from prunebench.harness.executors.processes import ProcessExecutor
+from prunebench.harness.files import write_whole
 from prunebench.harness.interrupt import Interrupt
 from prunebench.harness.journal import Journal
 from prunebench.harness.plan import Plan, make_plan
@@ -50,7 +51,7 @@ class Done:
 
 def plan_run(suites: Sequence[Suite], options: RunOptions) -> Plan:
     """The plan of a run, with plug-ins loaded; nothing is written."""
-    plugins.ready(tuple(plugins.canonical(p) for p in options.plugins))
+    plugins.ready(options.plugins)
     environment = Environment.here(device=options.device, threads=options.threads)
     return make_plan(suites, options.scale, environment, methods=options.methods, seeds=options.seeds)
 
@@ -154,9 +155,9 @@ def _write_beside(folder: Path, plan: Plan, origin: dict[str, Any]) -> None:
     """The plan, before any work starts, and the provenance of this pass beside those of earlier ones."""
     known_origins = folder / "provenance.json"
     try:
-        (folder / "plan.json").write_text(json.dumps(plan.plain()), encoding="utf-8")
+        write_whole(folder / "plan.json", json.dumps(plan.plain()).encode())
         known = json.loads(known_origins.read_text(encoding="utf-8")) if known_origins.exists() else {}
-        known_origins.write_text(json.dumps({**known, digest_of(origin): origin}, indent=1), encoding="utf-8")
+        write_whole(known_origins, json.dumps({**known, digest_of(origin): origin}, indent=1).encode())
         shutil.rmtree(folder / "log", ignore_errors=True)
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} cannot be written: {error}") from error

@@ -128,9 +128,8 @@ class Record:
         Raises:
             ValueError: a metric is NaN or infinite.
         """
-        for name, value in self.metrics.items():
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"metric {name!r} of {self.row} is {value}; a metric without a value is None")
+        if (name := _not_finite(self.metrics)) is not None:
+            raise ValueError(f"metric {name!r} of {self.row} is {self.metrics[name]}; one without a value is None")
         return {
             "schema": SCHEMA,
             "row": self.row.plain(),
@@ -158,8 +157,15 @@ class Record:
                 raise StoreError(f"record of schema {plain['schema']!r}; this version reads {SCHEMA}")
             if plain["status"] not in get_args(Status):
                 raise StoreError(f"record with unknown status {plain['status']!r}")
+            if (name := _not_finite(plain["metrics"])) is not None:
+                raise StoreError(f"record whose metric {name!r} is {plain['metrics'][name]}")
             rest = {k: v for k, v in plain.items() if k not in {"schema", "row", "error"}}
             error = Failure(**plain["error"]) if plain["error"] else None
             return cls(row=Row.from_plain(plain["row"]), error=error, **rest)
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"not a record: {type(error).__name__}: {error}") from error
+
+
+def _not_finite(metrics: Mapping[str, float | None]) -> str | None:
+    """Name of the first metric that is NaN or infinite."""
+    return next((name for name, value in metrics.items() if value is not None and not math.isfinite(value)), None)

@@ -199,7 +199,7 @@ def _fault(error: ValidationError) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> set[str]:
-    if "grid" in location:
+    if "grid" in location[:-1]:
         owner: type[_Model] = Grid
     elif location[0] == "scale":
         owner = Scale

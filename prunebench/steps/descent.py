@@ -13,5 +13,9 @@ def descent(model: Component, dataset: Component, method: Component, repetition:
 
     subject = Subject.of(model.spec, dataset.spec, repetition)
     found = descend(*subject.opened(method.spec))
-    value = {"rounds": found.rounds, "prune_over_cut": found.prune_over_cut, "data": subject.data.fingerprint}
+    value = {
+        "kept": list(found.kept),
+        "prune_over_cut": list(found.prune_over_cut),
+        "data": subject.data.fingerprint,
+    }
     return Outcome(value, dict(found.ranks))

@@ -14,4 +14,5 @@ def look(model: Component, dataset: Component, ticket: Artifact) -> Outcome:
 
     subject = Subject.of(model.spec, dataset.spec, repetition=0)
     view = subject.observer().view(Masks.unpacked(ticket.tensors, prunable(subject.model)))
-    return Outcome({"view": {"metrics": view.metrics(), "series": view.series()}})
+    labels = {"data": ticket.value["data"]}
+    return Outcome({"view": {"metrics": view.metrics(), "labels": labels, "series": view.series()}})

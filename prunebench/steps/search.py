@@ -18,4 +18,4 @@ def search(model: Component, dataset: Component, method: Component, repetition: 
     critical = critical_by_search(observer, lambda count: prune(pruner, session, count / observer.total))
     metrics = critical.metrics(observer.total, observer.fewest)
     metrics["evaluations"] = critical.evaluations
-    return Outcome({"critical": {"metrics": metrics, "labels": dict(critical.first)}, "data": subject.data.fingerprint})
+    return Outcome({"critical": {"metrics": metrics, "labels": {"data": subject.data.fingerprint, **critical.first}}})

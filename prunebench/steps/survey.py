@@ -18,8 +18,17 @@ def survey(model: Component, dataset: Component, descent: Artifact, densities: l
     ranks = descent.tensors
     critical = critical_of_descent(observer, ranks)
     metrics = critical.metrics(observer.total, observer.fewest)
-    metrics |= {name: descent.value[name] for name in ("rounds", "prune_over_cut")}
-    found: dict[str, Any] = {"critical": {"metrics": metrics, "labels": dict(critical.first)}}
+    ratios = descent.value["prune_over_cut"]
+    metrics["rounds"] = len(ratios)
+    metrics["prune_over_cut"] = max((ratio for ratio in ratios if ratio is not None), default=None)
+    data = {"data": descent.value["data"]}
+    found: dict[str, Any] = {
+        "critical": {
+            "metrics": metrics,
+            "labels": {**data, **critical.first},
+            "series": {"kept_by_round": descent.value["kept"], "prune_over_cut_by_round": ratios},
+        }
+    }
     for density in densities:
         count = round(density * observer.total)
         if count < observer.layers:
@@ -27,5 +36,5 @@ def survey(model: Component, dataset: Component, descent: Artifact, densities: l
             found[str(density)] = {"skipped": reason}
             continue
         view = observer.view(masks_at(ranks, count))
-        found[str(density)] = {"metrics": view.metrics(), "series": view.series()}
+        found[str(density)] = {"metrics": view.metrics(), "labels": data, "series": view.series()}
     return Outcome(found)

@@ -1,0 +1,31 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEMPORARY = ".tmp"
+"""Ending of what a killed process may leave behind."""
+
+
+def write_whole(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Replace a file in one step; with `sync` it has reached the disk before that.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

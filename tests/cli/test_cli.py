@@ -1,0 +1,116 @@
+"""Verbs that compute nothing: what they say, and that they are quick about it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+QUICK = (["--help"], ["run", "--help"], ["list"], ["list", "methods"], ["show", "synflow"], ["--version"])
+
+
+@pytest.mark.parametrize("arguments", [*QUICK, ["show", "collapse"], ["run", "collapse", "-n"]], ids=" ".join)
+def test_verbs_that_do_not_compute_import_no_torch(arguments, tmp_path):
+    code = f"import sys; sys.argv = ['prunebench', *{arguments!r}]\n"
+    code += "from prunebench.cli import main\ntry:\n    main()\nfinally:\n"
+    code += "    assert not {'torch', 'sklearn', 'scipy'} & set(sys.modules), 'imported'"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def _seconds(arguments, cwd) -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, check=True)
+    return time.perf_counter() - begun
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]], ids=" ".join)
+def test_help_and_list_take_at_most_a_fifth_of_a_second_over_python_itself(arguments, tmp_path):
+    # The least of several: other work on the machine only ever adds.
+    bare = min(_seconds(["-c", "pass"], tmp_path) for _ in range(5))
+    used = min(_seconds(["-m", "prunebench", *arguments], tmp_path) for _ in range(12))
+    assert used - bare <= 0.2
+
+
+def test_help_names_every_verb_and_exit_code(command):
+    ended = command("--help")
+    assert ended.code == 0
+    for word in ("run", "list", "show", "130 interrupted", "3 some cells failed"):
+        assert word in ended.out
+
+
+def test_no_argument_prints_help(command):
+    ended = command()
+    assert "Usage: prunebench" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("kind", ["methods", "suites", "models", "datasets", "metrics", "checks"])
+def test_every_kind_can_be_listed_in_every_format(command, kind):
+    table = command("list", kind).out
+    rows = json.loads(command("list", kind, "--format", "json").out)[0]["rows"]
+    lines = list(csv.DictReader(io.StringIO(command("list", kind, "--format", "csv").out)))
+    markdown = command("list", kind, "--format", "md").out
+    assert [row["name"] for row in rows] == [line["name"] for line in lines]
+    for row in rows:
+        assert row["name"] in table
+        assert row["name"].replace("_", r"\_") in markdown
+
+
+def test_a_method_is_shown_with_paper_needs_parameters_and_traps(command):
+    out = " ".join(command("show", "snip").out.split())
+    for words in ("Lee et al. 2019", "data, gradients, labels", "samples_per_class", "train or eval", "stay pruned"):
+        assert words in out
+
+
+def test_a_suite_is_shown_with_question_and_grids(command):
+    out = command("show", "collapse").out
+    assert "vanish" in out
+    assert "standard" in out
+
+
+def test_a_metric_is_shown_with_its_definition(command):
+    assert "some prunable layer keeps no weight" in command("show", "rho_cr_dead_layer").out
+
+
+def test_a_plug_in_is_shown_like_a_built_in_method(command, faulty):
+    out = command("show", "power", "--plugin", faulty).out
+    assert "|θ|^p" in out
+    assert "faulty.py:power" in out
+
+
+def test_options_are_read_from_the_environment_and_flags_beat_them(command, monkeypatch, tiny):
+    monkeypatch.setenv("PRUNEBENCH_SEEDS", "1")
+    assert "cells      16" in command("run", tiny, "-n").out
+    assert "cells      48" in command("run", tiny, "-n", "--seeds", "3").out
+
+
+def test_runs_are_listed_and_shown_by_the_beginning_of_their_name(command, tiny, tmp_path):
+    command("run", tiny, "--executor", "inline", "-m", "random", "--seeds", "1")
+    (folder,) = (tmp_path / ".prunebench" / "runs").iterdir()
+    assert folder.name in command("list", "runs").out
+    shown = command("show", folder.name[:6])
+    assert "3 ok" not in shown.out
+    assert "random" in shown.out
+    assert "kept=" in command("show", "latest", "--cells").out
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    ended = subprocess.run(
+        f'"{sys.executable}" -m prunebench list --format json | head -c 10', shell=True, cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stderr == ""
+
+
+def test_python_dash_m_is_the_same_command(tmp_path):
+    environment = {**os.environ, "COLUMNS": "80"}
+    script = subprocess.run(
+        [sys.executable, "-m", "prunebench", "--help"], capture_output=True, text=True, env=environment, check=True
+    )
+    assert script.stdout.startswith("Usage: prunebench ")

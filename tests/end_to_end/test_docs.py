@@ -1,0 +1,92 @@
+"""Every snippet of README and docs runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ELSEWHERE = ("pip install uv", "uv run prunebench run collapse", "uv run pytest")
+"""What the gate itself runs, from a clean checkout."""
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def shell_lines(text: str) -> list[str]:
+    lines = [line.split("  #")[0].strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith(ELSEWHERE)]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run a command in an empty folder where `prunebench` is this checkout's."""
+    (tmp_path / "bin").mkdir()
+    launcher = tmp_path / "bin" / "prunebench"
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m prunebench "$@"\n')
+    launcher.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+
+    def run(arguments):
+        ended = subprocess.run(
+            arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=170, check=False
+        )
+        assert ended.returncode == 0, f"{arguments}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+
+    return run
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_snippet_of_a_page_runs(page, shell, tmp_path):
+    ran = 0
+    for language, text in blocks(page):
+        if language == "sh":
+            for line in shell_lines(text):
+                shell(["sh", "-ec", line])
+                ran += 1
+        elif language == "python":
+            name = re.match(r"# (\w+\.py)\n", text)
+            (tmp_path / (name[1] if name else "snippet.py")).write_text(text)
+            if name is None:
+                shell([sys.executable, "snippet.py"])
+            ran += 1
+        else:
+            assert language in {"text", "toml"}, f"a block of {language} that nothing runs"
+    assert ran or page.name == "architecture.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_catalogue_of_exit_codes_is_the_same_everywhere():
+    from prunebench.errors import ExitCode
+
+    told = (ROOT / "README.md").read_text(encoding="utf-8").split("Exit codes: ")[1].split(".\n")[0]
+    assert sorted(int(code) for code in re.findall(r"\d+", told)) == sorted(ExitCode)
+    help_text = subprocess.run(
+        [sys.executable, "-m", "prunebench", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for code in ExitCode:
+        assert re.search(rf"\b{code.value} ", help_text), code
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git to list the project's files")
+def test_no_file_of_the_project_names_the_machine_it_was_made_on():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+        assert str(ROOT) not in text, name
