@@ -130,6 +130,8 @@ def _opened(
 
     ready()
     scored = build(Spec.parse(method))
+    if batch is not None and not 0 < len(batch[0]) == len(batch[1]):
+        raise PruningError(f"a batch needs as many labels as inputs, not {len(batch[1])} for {len(batch[0])}")
     if batch is not None and shape is None:
         shape = tuple(batch[0].shape[1:])
     if shape is None:

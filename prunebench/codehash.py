@@ -39,9 +39,8 @@ def code_digest(module: str) -> str:
         path = todo.pop()
         if path in seen:
             continue
-        seen[path], imports = _read(path, roots)
-        for name in imports:
-            todo += [found for found in _files_of(name, roots) if found not in seen]
+        seen[path], imported = _read(path, roots)
+        todo += imported
     digest = hashlib.sha256()
     for path in sorted(seen, key=lambda p: _label(p, roots)):
         digest.update(f"{_label(path, roots)} {seen[path]}\n".encode())
@@ -49,11 +48,11 @@ def code_digest(module: str) -> str:
 
 
 @functools.cache
-def _read(path: Path, roots: tuple[_Root, ...]) -> tuple[str, tuple[str, ...]]:
-    """Digest of a file's code, and the dotted names that it imports."""
+def _read(path: Path, roots: tuple[_Root, ...]) -> tuple[str, tuple[Path, ...]]:
+    """Digest of a file's code, and the first-party files that it imports."""
     tree = ast.parse(path.read_bytes(), filename=str(path))
-    imports = tuple(_imported(tree, path, roots))
-    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), imports
+    imported = dict.fromkeys(file for name in _imported(tree, path, roots) for file in _files_of(name, roots))
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), tuple(imported)
 
 
 @dataclass(frozen=True)

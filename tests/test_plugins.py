@@ -36,7 +36,8 @@ def _nothing_stays(monkeypatch):
     yield
     for kind, registry in REGISTRIES.items():
         for name in set(registry.entries) - known[kind]:
-            if not registry.entries.pop(name).target.startswith("prunebench."):
+            if not registry.entries[name].target.startswith("prunebench."):
+                del registry.entries[name]
                 registry._objects.pop(name, None)
     for name in set(sys.modules) - modules:
         if name.startswith(("prunebench_plugin_", "their_", "helper_of_")):
@@ -133,12 +134,12 @@ def test_a_plugin_that_takes_a_built_in_name_is_refused_naming_both(write):
 
 
 def test_a_name_taken_before_the_catalogue_is_read_is_refused_too(write, monkeypatch):
-    monkeypatch.setattr(METHODS, "entries", {k: v for k, v in METHODS.entries.items() if k != "snip"})
+    for known in ("entries", "_objects"):
+        monkeypatch.setattr(METHODS, known, {k: v for k, v in getattr(METHODS, known).items() if k != "snip"})
     path = write("plugin.py", SCORER.format(name="snip"))
     plugins.load(str(path))
     with pytest.raises(DuplicateNameError, match=r"'snip' .*plugin\.py:score and by prunebench\.methods\.snip:snip"):
         plugins.ready()
-    monkeypatch.delitem(METHODS._objects, "snip")
 
 
 def test_two_plugins_of_one_name_are_refused_naming_both_files(write):

@@ -193,10 +193,12 @@ def test_a_minimal_spec_resolves_to_the_same_parameters_and_is_its_own(params):
 
 
 def test_the_entry_of_a_function_is_read_from_it():
-    entry = describe(Registry("model"), shrink, "shrink", paper="Doe 2026", capabilities={"labels", "data"}, notes="n")
+    entry = describe(
+        Registry("model"), shrink, "shrink", paper="Doe 2026", capabilities=["labels", "data", "x"], notes="n"
+    )
     assert entry == Entry(
         "model", "shrink", f"{__name__}:shrink", "Shrink it. Really", "Doe 2026",
-        (Parameter("width", ("float",), 1.0),), ("data", "labels"), "n",
+        (Parameter("width", ("float",), 1.0),), ("data", "labels", "x"), "n",
     )  # fmt: skip
     assert entry.module == __name__
 

@@ -66,8 +66,9 @@ class Connectivity:
             UnsupportedOperatorError: the forward pass uses an operator without a rule.
             PruningError: the masks are not those of this model.
         """
-        reached, leaves = self._forward(masks, gradients=True)
-        gradients = torch.autograd.grad(reached.sum(), list(leaves.values()), allow_unused=True)
+        with torch.enable_grad():
+            reached, leaves = self._forward(masks, gradients=True)
+            gradients = torch.autograd.grad(reached.sum(), list(leaves.values()), allow_unused=True)
         found = {
             name: mask & (gradient > 0) if gradient is not None else torch.zeros_like(mask)
             for (name, mask), gradient in zip(masks.items(), gradients, strict=True)

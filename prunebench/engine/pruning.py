@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _ADAPTIVE_ROUNDS = 100
 """`rounds=adaptive` walks as 100 rounds do, and splits every round whose prune size would reach the cut size."""
 
+_BELOW = 1 - 1e-9
+"""Of the cut size: sums of the same scores in another order differ in their last digits."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -110,8 +113,8 @@ def walk(method: ScoreMethod, session: Session, density: float) -> Iterator[Roun
         scores = competing(session.scores(method.scorer, index, number), layout, index)
         ranked = in_scope(scores, index, layout, words.scope, ties)
         step = Round(layout, index, scores, ranked, best(ranked, index, planned[0], ties, layout.total))
-        if words.rounds == "adaptive" and step.prune_size() >= (cut := step.cut_size(session.cuts)) > 0:
-            count = len(index) - _most_below(cut, step, ties)
+        if words.rounds == "adaptive" and step.prune_size() >= (cut := _BELOW * step.cut_size(session.cuts)) > 0:
+            count = max(planned[0], len(index) - _most_below(cut, step, ties))
             step = replace(step, kept=best(ranked, index, count, ties, layout.total))
         yield step
         index = index[step.kept]

@@ -154,6 +154,6 @@ class Session:
             torch.Generator().manual_seed(seed),
         )  # fmt: skip
         devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), torch.enable_grad():
             torch.manual_seed(seed)
             return scorer(context)

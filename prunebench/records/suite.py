@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from prunebench.errors import PrunebenchError, SuiteError, UnknownNameError, suggestion
+from prunebench.errors import SuiteError, UnknownNameError, suggestion
 from prunebench.fields import Kind
 from prunebench.records.metrics import METRICS
 from prunebench.records.places import suite_folder
@@ -181,8 +181,6 @@ def load_suite(name: str) -> Suite:
         raise SuiteError(f"{path}: {error}") from error
     except ValidationError as error:
         raise SuiteError(f"{path}: {_fault(error)}") from error
-    except PrunebenchError as error:
-        raise SuiteError(f"{path}: {error}") from error
 
 
 def _fault(error: ValidationError) -> str:
@@ -195,7 +193,7 @@ def _fault(error: ValidationError) -> str:
         known = _known_keys(first["loc"])
         message = f"unknown key{suggestion(str(first['loc'][-1]), known)}"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{place}: {message}{more}"
+    return " ".join(f"{place}: {message}{more}".split())
 
 
 def _known_keys(location: tuple[int | str, ...]) -> set[str]:

@@ -95,10 +95,10 @@ def test_a_step_that_takes_too_long_is_killed_with_its_children(tiny, faulty, tm
     # The child's command line holds its sleep: unique to this test.
     begun = time.monotonic()
     ended = finished(
-        "run", tiny, "--plugin", faulty, "-m", "sleeps:seconds=611.5", "-m", "power", "--seeds", "1", "--timeout", "2s",
+        "run", tiny, "--plugin", faulty, "-m", "sleeps:seconds=611.5", "-m", "power", "--seeds", "1", "--timeout", "8s",
         cwd=tmp_path,
     )  # fmt: skip
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 90
     assert ended.returncode == 3
     statuses = {
         r["row"]["method"]: r["status"] for r in records_of(tmp_path / ".prunebench") if not r["row"]["density"]

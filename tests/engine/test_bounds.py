@@ -142,7 +142,10 @@ def test_asking_for_the_wiring_changes_neither_model_nor_random_state() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2), Skip(nn.Linear(2, 2)), nn.Linear(2, 1))],
+    [
+        nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)),
+        nn.Sequential(nn.Linear(2, 2), Skip(nn.Linear(2, 2)), nn.Linear(2, 1)),
+    ],
     ids=["chain", "skip"],
 )
 def test_no_fewer_weights_can_avoid_a_collapse_and_as_many_can(model: nn.Module) -> None:

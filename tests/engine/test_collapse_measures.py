@@ -106,7 +106,9 @@ def test_critical_counts_of_a_descent_are_those_of_a_scan_of_every_count(name: s
             continue
         masks = masks_at(ranks, count - 1)
         effective = graph.effective(masks)[0]
-        gone = [n.removesuffix(".weight") for n in masks if not (masks[n].any() if notion == "dead_layer" else effective[n])]
+        gone = [
+            n.removesuffix(".weight") for n in masks if not (masks[n].any() if notion == "dead_layer" else effective[n])
+        ]
         assert critical.first[label] == ("all" if len(gone) == len(masks) else gone[0])
 
 
@@ -157,7 +159,11 @@ def test_metrics_are_compressions_bounds_and_ratios_of_their_logarithms() -> Non
     counts = {"dead_layer": 10, "dead_effective_layer": None, "no_path": 1000, "classes_unreached": 100}
     fewest = {"dead_layer": 10, "dead_effective_layer": 10, "no_path": 4, "classes_unreached": 1000}
     metrics = Critical(counts, {}).metrics(1000, fewest)
-    assert (metrics["rho_cr_dead_layer"], metrics["rho_max_dead_layer"], metrics["log_ratio_dead_layer"]) == (100, 100, 1)
+    assert (metrics["rho_cr_dead_layer"], metrics["rho_max_dead_layer"], metrics["log_ratio_dead_layer"]) == (
+        100,
+        100,
+        1,
+    )
     assert (metrics["rho_cr_dead_effective_layer"], metrics["log_ratio_dead_effective_layer"]) == (None, None)
     assert (metrics["rho_cr_no_path"], metrics["rho_max_no_path"], metrics["log_ratio_no_path"]) == (1, 250, 0)
     assert metrics["rho_max_classes_unreached"] == 1
@@ -168,7 +174,7 @@ def test_metrics_are_compressions_bounds_and_ratios_of_their_logarithms() -> Non
 
 
 def spoiled(model: nn.Module, dead: set[int], seen: list[int]) -> Callable[[int], Masks]:
-    """Masks with a count of weights, whose first layer is empty where the count is in `dead`, and which live elsewhere."""
+    """Masks of every count; their first layer is empty where the count is in `dead`, and no layer elsewhere."""
     weights = prunable(model)
 
     def masks_with(count: int) -> Masks:

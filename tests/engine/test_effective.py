@@ -64,7 +64,7 @@ def assert_as_the_unit_graph_says(model: nn.Module, shape: tuple[int, ...], mask
 def test_in_a_fully_connected_network_they_are_the_weights_of_the_enumerated_paths(
     widths: list[int], share: float, seed: int
 ) -> None:
-    pairs = zip(widths, widths[1:], strict=False)
+    pairs = itertools.pairwise(widths)
     model = nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b), nn.ReLU())))
     masks = drawn(model, share, seed)
     expected: dict[str, set[tuple[int, ...]]] = {name: set() for name in masks}
@@ -131,7 +131,9 @@ def test_in_a_convolutional_network_they_are_exact_by_position(
 
 @given(st.integers(1, 3), st.integers(1, 2), st.integers(0, 2), st.integers(1, 2), seeds)
 @settings(max_examples=40, deadline=None)
-def test_in_one_dimension_they_are_exact_by_position(kernel: int, stride: int, pad: int, dilation: int, seed: int) -> None:
+def test_in_one_dimension_they_are_exact_by_position(
+    kernel: int, stride: int, pad: int, dilation: int, seed: int
+) -> None:
     convolution = nn.Conv1d(2, 2, kernel, stride, pad, dilation)
     length = (6 + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
     model = nn.Sequential(convolution, nn.ReLU(), nn.Flatten(), nn.Linear(2 * length, 2))
@@ -163,7 +165,10 @@ def test_a_unit_that_only_a_bias_feeds_is_on_no_path() -> None:
         model[0].bias.fill_(5.0)
         model[2].bias.fill_(5.0)
     masks = Masks(
-        {"0.weight": torch.tensor([[True, True], [False, False]]), "2.weight": torch.tensor([[False, True], [True, True]])}
+        {
+            "0.weight": torch.tensor([[True, True], [False, False]]),
+            "2.weight": torch.tensor([[False, True], [True, True]]),
+        }
     )
     effective, reached = Connectivity(model, (2,)).effective(masks)
     assert effective["0.weight"].tolist() == [[True, True], [False, False]]
@@ -217,7 +222,10 @@ def test_depth_cannot_overflow() -> None:
 
 
 def test_effective_weights_are_kept_weights_and_effective_again() -> None:
-    for model, shape in ((resnet_20((3, 8, 8), 10, width=0.25), (3, 8, 8)), (vgg_16((3, 32, 32), 4, width=0.05), (3, 32, 32))):
+    for model, shape in (
+        (resnet_20((3, 8, 8), 10, width=0.25), (3, 8, 8)),
+        (vgg_16((3, 32, 32), 4, width=0.05), (3, 32, 32)),
+    ):
         connectivity = Connectivity(model, shape)
         for share in (0.05, 0.2, 0.6):
             masks = drawn(model, share, 11)
@@ -269,7 +277,9 @@ def test_functional_and_in_place_forward_passes_count_as_their_plain_form(name: 
     layers = nn.Linear(4, 4), nn.Linear(4, 3)
     for seed in range(6):
         masks = drawn(Functional(plain, *layers), 0.4, seed)
-        ours, theirs = (Connectivity(Functional(f, *copy.deepcopy(layers)), (4,)).effective(masks) for f in (written, plain))
+        ours, theirs = (
+            Connectivity(Functional(f, *copy.deepcopy(layers)), (4,)).effective(masks) for f in (written, plain)
+        )
         assert ours[0] == theirs[0]
         assert torch.equal(ours[1], theirs[1])
 
@@ -344,7 +354,7 @@ UNSUPPORTED: dict[str, tuple[Callable[[nn.ModuleList, Tensor], object], str]] = 
     "gate": (lambda m, x: m[1](m[0](x) * x), "mul"),
     "norm": (lambda m, x: m[1](F.layer_norm(m[0](x), (3,))), "layer_norm"),
     "torch.batch_norm": (
-        lambda m, x: m[1](torch.batch_norm(m[0](x), None, None, torch.zeros(3), torch.ones(3), False, 0.1, 1e-5, False)),
+        lambda m, x: torch.batch_norm(m[0](x), None, None, torch.zeros(3), torch.ones(3), False, 0.1, 1e-5, False),
         "batch_norm",
     ),
     "maximum": (lambda m, x: m[1](m[0](x).amax(1, keepdim=True).expand(-1, 3)), "amax"),

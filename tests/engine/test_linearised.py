@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -90,7 +91,7 @@ def test_a_weights_score_is_the_product_of_weights_summed_over_its_paths(widths:
     torch.manual_seed(seed)
     layers = [
         part
-        for a, b in zip(widths, widths[1:], strict=False)
+        for a, b in itertools.pairwise(widths)
         for part in (nn.Linear(a, b, bias=False), (nn.ReLU(), nn.Tanh(), nn.GELU())[seed % 3])
     ]
     assert_flow_is_that_of_the_paths(double(nn.Sequential(*layers)), (widths[0],))
@@ -132,11 +133,11 @@ def test_biases_take_part_with_their_absolute_value() -> None:
 @settings(max_examples=60, deadline=None)
 def test_flow_is_conserved_at_every_hidden_unit_and_layer_totals_are_equal(widths: list[int], seed: int) -> None:
     torch.manual_seed(seed)
-    pairs = zip(widths, widths[1:], strict=False)
+    pairs = itertools.pairwise(widths)
     model = double(nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b, bias=False), nn.ReLU()))))
     _, scores = flow_scores(model, (widths[0],))
     layers = list(scores.values())
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in itertools.pairwise(layers):
         torch.testing.assert_close(before.sum(1), after.sum(0), rtol=1e-12, atol=1e-15)
     for layer in layers:
         assert (layer >= 0).all()
@@ -147,7 +148,7 @@ def test_flow_is_conserved_at_every_hidden_unit_and_layer_totals_are_equal(width
 @settings(max_examples=40, deadline=None)
 def test_with_biases_a_units_incoming_flow_and_its_bias_are_its_outgoing_flow(widths: list[int], seed: int) -> None:
     torch.manual_seed(seed)
-    pairs = zip(widths, widths[1:], strict=False)
+    pairs = itertools.pairwise(widths)
     model = double(nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b), nn.ReLU()))))
     flow, scores = flow_scores(model, (widths[0],))
     biases = {n: p for n, p in model.named_parameters() if n.endswith("bias")}

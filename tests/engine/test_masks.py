@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import prune
 
 from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.prunable import prunable
@@ -142,6 +143,6 @@ def test_a_weight_that_is_computed_from_others_is_refused_with_its_name() -> Non
     with pytest.raises(PruningError, match=r"layer 1\.weight is no parameter"):
         prunable(parametrised)
     masked = nn.Sequential(nn.Linear(2, 2))
-    nn.utils.prune.l1_unstructured(masked[0], "weight", amount=1)
+    prune.l1_unstructured(masked[0], "weight", amount=1)
     with pytest.raises(PruningError, match=r"layer 0\.weight is no parameter"):
         prunable(masked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -82,5 +83,5 @@ def test_a_schedule_starts_dense_and_ends_at_the_density(schedule: str) -> None:
 def test_exponential_keeps_the_same_share_every_round_and_linear_takes_the_same_number() -> None:
     exponential = [SCHEDULES["exponential"](0.01, e / 8) for e in range(9)]
     linear = [SCHEDULES["linear"](0.01, e / 8) for e in range(9)]
-    assert all(math.isclose(b / a, 0.01 ** (1 / 8)) for a, b in zip(exponential, exponential[1:], strict=False))
-    assert all(math.isclose(a - b, 0.99 / 8) for a, b in zip(linear, linear[1:], strict=False))
+    assert all(math.isclose(b / a, 0.01 ** (1 / 8)) for a, b in itertools.pairwise(exponential))
+    assert all(math.isclose(a - b, 0.99 / 8) for a, b in itertools.pairwise(linear))

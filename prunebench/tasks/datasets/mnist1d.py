@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 import platformdirs
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from prunebench.tasks.datasets.base import Dataset, Split
@@ -22,7 +23,7 @@ _TRAIN, _TEST = 4_000, 16_000
 def mnist1d() -> Dataset:
     """MNIST-1D with 4 000 training and 16 000 test samples of 1 × 40; the large test split is what gives power."""
     path = _cache_file()
-    tensors = load(path.read_bytes()) if path.is_file() else _made(path)
+    tensors = _cached(path) or _made(path)
     train, test = (Split(tensors[f"{s}_x"], tensors[f"{s}_y"]) for s in ("train", "test"))
     return Dataset("mnist1d", train, test, classes=10)
 
@@ -33,6 +34,14 @@ def _cache_file() -> Path:
 
     folder = os.environ.get("PRUNEBENCH_DATA") or platformdirs.user_cache_dir("prunebench")
     return Path(folder) / f"mnist1d-{version('mnist1d')}-{_TRAIN}-{_TEST}.safetensors"
+
+
+def _cached(path: Path) -> dict[str, torch.Tensor] | None:
+    """What an earlier call wrote; None if there is no such file, or none that can be read."""
+    try:
+        return load(path.read_bytes())
+    except (OSError, SafetensorError):
+        return None
 
 
 def _made(path: Path) -> dict[str, torch.Tensor]:

@@ -1,0 +1,106 @@
+"""Reading the files of a run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from prunebench.errors import StoreError
+from prunebench.records.reader import read_records, read_series
+from prunebench.records.schema import Failure, Record, Row
+
+RECORDS = [
+    Record(Row("s", 1, "c", "quick", "m", "d", None, "snip", 0.05, "λ", 0), "ok", "k", {"kept": 1.5, "rounds": None}),
+    Record(Row("s", 1, "c", "quick", "m", "d", None, "snip", 0.05, "λ", 1), "failed", error=Failure("E", "a\nb")),
+    Record(Row("s", 1, "c", "quick", "m", "d", None, "snip", None, None, 2), "skipped", reason="too few weights"),
+]
+LINES = [json.dumps(record.plain(), ensure_ascii=False).encode() + b"\n" for record in RECORDS]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b"".join(LINES))
+    return path
+
+
+def read(path):
+    return list(read_records(path.parent))
+
+
+def test_records_come_back_in_the_order_in_which_they_were_written(journal):
+    assert read(journal) == RECORDS
+
+
+def test_a_run_that_has_not_begun_has_no_records(tmp_path):
+    assert read(tmp_path / "records.jsonl") == []
+    (tmp_path / "records.jsonl").write_bytes(b"")
+    assert read(tmp_path / "records.jsonl") == []
+
+
+def test_a_last_line_that_is_torn_anywhere_is_passed_over(journal):
+    whole = b"".join(LINES)
+    ends = [len(b"".join(LINES[:n])) for n in range(len(LINES) + 1)]
+    for cut in sorted({*range(0, len(whole), 5), *(end + n for end in ends for n in (-1, 0)), len(whole)} - {-1}):
+        journal.write_bytes(whole[:cut])
+        assert read(journal) == RECORDS[: sum(end <= cut for end in ends[1:])]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (b"not json\n", "Expecting value"),
+        (b"\n", "Expecting value"),
+        (LINES[1][:-20] + b"\n", "Expecting"),
+        (b'"\xff"\n', "codec can't decode"),
+        (b"[]\n", "not a record"),
+        (LINES[1].replace(b'"schema": 1', b'"schema": 9'), "record of schema 9"),
+        (LINES[1].replace(b'"failed"', b'"lost"'), "unknown status 'lost'"),
+        (LINES[0].replace(b"1.5", b"NaN"), "metric 'kept' is nan"),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_any_other_line_that_is_no_record_is_an_error_naming_file_line_and_remedy(journal, line, fault, number):
+    journal.write_bytes(b"".join([*LINES[: number - 1], line, *LINES[number:]]))
+    with pytest.raises(StoreError) as caught:
+        read(journal)
+    message = str(caught.value)
+    assert message.startswith(f"{journal}, line {number}: ")
+    assert fault in message
+    assert message.endswith("delete the line to run its cell again, the others are kept")
+    assert len(message.splitlines()) == 1
+
+
+def test_a_journal_that_cannot_be_read_is_an_error_naming_it(tmp_path):
+    (tmp_path / "records.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"records\.jsonl cannot be read: Is a directory"):
+        read(tmp_path / "records.jsonl")
+
+
+def test_series_are_read_where_the_record_says_they_are(tmp_path):
+    first, second = {"kept_by_layer": [1, 2]}, {"kept_by_layer": [3], "λ": [0.5]}
+    lines = [json.dumps(series).encode() + b"\n" for series in (first, second)]
+    (tmp_path / "series.jsonl").write_bytes(b"".join(lines))
+    middle, end = len(lines[0]), len(lines[0]) + len(lines[1])
+    assert read_series(tmp_path, {"start": 0, "end": middle}) == first
+    assert read_series(tmp_path, {"start": middle, "end": end}) == second
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [None, {}, {"start": 0}, {"start": 0, "end": 5}, {"start": 3, "end": 12}, {"start": -1, "end": 5},
+     {"start": 0, "end": -1}, {"start": 90, "end": 99}, {"start": "0", "end": 9}],
+)  # fmt: skip
+def test_a_reference_to_no_series_is_an_error_naming_the_file(tmp_path, reference):
+    (tmp_path / "series.jsonl").write_bytes(b'{"a": [1]}\n{"b": [2]}\n')
+    with pytest.raises(StoreError, match=r"series\.jsonl does not hold the series of a record"):
+        read_series(tmp_path, reference)
+
+
+@pytest.mark.parametrize("content", [b"[1, 2]\n", b"5\n", None])
+def test_a_sidecar_that_holds_no_series_is_an_error_naming_it(tmp_path, content):
+    if content is not None:
+        (tmp_path / "series.jsonl").write_bytes(content)
+    with pytest.raises(StoreError, match=r"series\.jsonl does not hold the series of a record"):
+        read_series(tmp_path, {"start": 0, "end": len(content or b"")})
