@@ -12,6 +12,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+# One thread a process, as in workers: two test processes with two threads each take many times as long.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 TINY = """
 name = "tiny"
 version = 1

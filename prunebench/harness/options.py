@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from prunebench.errors import UsageError
+from prunebench.errors import UsageError, suggestion
 from prunebench.fields import Kind
 from prunebench.units import parse_duration, parse_size
 
@@ -47,6 +47,9 @@ class RunOptions:
             raise UsageError(f"--threads {self.threads}: at least one is needed")
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: at least one is needed")
+        for name, words in (("executor", get_args(ExecutorName)), ("rerun", get_args(Rerun))):
+            if getattr(self, name) not in words:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}{suggestion(getattr(self, name), words)}")
         parse_duration(self.timeout)
         parse_size(self.memory)
 

@@ -59,6 +59,18 @@ class Nested(nn.Module):
         return self.head(F.max_pool2d(x, 2).flatten(1))
 
 
+class TwoHeads(nn.Module):
+    """Half of the outputs come from one head, half from the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.left, self.right = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return torch.cat([self.left(x), self.right(x)], dim=1)
+
+
 def chain(layers: int) -> nn.Module:
     return nn.Sequential(*(part for _ in range(layers) for part in (nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU())))
 
@@ -97,6 +109,7 @@ def test_resnet_20_is_cut_by_its_first_convolution_and_its_classifier_alone() ->
 def test_the_shortest_of_branches_counts_and_a_branch_is_no_cut() -> None:
     assert shortest_path(Branches(), (3,)) == 2
     assert cut_layers(Branches(), (3,)) == {"head.weight"}
+    assert cut_layers(TwoHeads(), (2,)) == {"stem.weight"}
     assert shortest_path(Nested(), (1, 4, 4)) == 2
     assert cut_layers(Nested(), (1, 4, 4)) == {"stem.weight", "head.weight"}
 

@@ -325,18 +325,22 @@ def pad_with_ones(m: nn.ModuleList, x: Tensor) -> Tensor:
     return m[1](F.pad(m[0](x), (1, 1), value=1.0))
 
 
+def pad_by_module(m: nn.ModuleList, x: Tensor) -> Tensor:
+    return m[1](nn.ConstantPad1d((1, 1), 2.0)(m[0](x)))
+
+
 def joined_with_a_constant(m: nn.ModuleList, x: Tensor) -> Tensor:
     return m[1](torch.cat([m[0](x), torch.ones(1, 2)], dim=1))
 
 
-@pytest.mark.parametrize("forward", [pad_with_ones, joined_with_a_constant])
+@pytest.mark.parametrize("forward", [pad_with_ones, pad_by_module, joined_with_a_constant])
 def test_a_constant_that_joins_the_activations_feeds_no_path(
     forward: Callable[[nn.ModuleList, Tensor], Tensor],
 ) -> None:
     model = Functional(forward, nn.Linear(2, 2), nn.Linear(4, 1))
     effective, _ = Connectivity(model, (2,)).effective(Masks.full(prunable(model)))
     assert effective["layers.0.weight"].all()
-    live = [1, 2] if forward is pad_with_ones else [0, 1]
+    live = [0, 1] if forward is joined_with_a_constant else [1, 2]
     assert effective["layers.1.weight"].nonzero()[:, 1].tolist() == live
     none = Masks({"layers.0.weight": torch.zeros(2, 2) > 0, "layers.1.weight": torch.ones(1, 4) > 0})
     assert Connectivity(model, (2,)).outputs(none).tolist() == [False]

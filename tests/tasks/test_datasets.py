@@ -123,6 +123,11 @@ def test_digits_are_all_of_the_source_split_one_to_two(digits: Dataset) -> None:
         for image, label in zip(source.images, source.target, strict=True)
     )
     assert sorted((*image, int(label)) for image, label in zip(images, y, strict=True)) == expected
+    # The split is drawn: it is not the first third of each class.
+    places = [
+        np.flatnonzero((source.images.reshape(1797, -1) == image).all(1))[0] for image in images[-len(digits.test) :]
+    ]
+    assert 700 < np.mean(places) < 1100
 
 
 def test_the_training_split_has_mean_zero_and_deviation_one(digits: Dataset, digits32: Dataset) -> None:

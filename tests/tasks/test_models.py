@@ -65,6 +65,7 @@ def test_vgg_16_has_thirteen_convolutions_in_five_pooled_stages() -> None:
     ]
     assert plan == [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in model.modules()) == 13
+    assert all(m.bias is None for m in model.modules() if isinstance(m, nn.Conv2d))
     bare = build_model(Spec.parse("vgg-16(batch_norm=false, width=0.1)"), IMAGE, 10, 0)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in bare.modules())
     assert all(m.bias is not None for m in bare.modules() if isinstance(m, nn.Conv2d))
