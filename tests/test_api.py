@@ -127,6 +127,17 @@ def test_prune_and_score_leave_model_and_random_state_exactly_as_they_were(
     assert x.grad is None
 
 
+def test_a_model_that_draws_noise_leaves_the_callers_random_state_as_it_was() -> None:
+    class Noisy(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + torch.randn(1, 3)
+
+    noisy, state = Noisy(3, 3), torch.get_rng_state()
+    masks = pb.prune(noisy, "synflow(rounds=adaptive)", density=0.5, input_shape=(3,))
+    pb.effective_density(noisy, masks, input_shape=(3,))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_a_scorer_that_raises_leaves_the_model_as_it_was(model: nn.Module) -> None:
     @pb.scorer("test-raises", needs={"data"})
     def raises(ctx: pb.Scoring) -> pb.Scores:

@@ -81,7 +81,7 @@ class Connectivity:
         leaves = {name: masks[name].float().requires_grad_(gradients) for name in masks}
         by_weight = {id(weight): leaves[name] for name, weight in self._weights.items()}
         ones = torch.ones(1, *self._shape, requires_grad=gradients).clone()  # no leaf: models may write to their input
-        with _Reachability(by_weight, ones) as reachability:
+        with torch.random.fork_rng(devices=[]), _Reachability(by_weight, ones) as reachability:
             output = self._model(ones)
         if not isinstance(output, Tensor) or not reachability.tracks(output):
             raise UnsupportedOperatorError("the model does not return one tensor that depends on its input")
