@@ -32,19 +32,24 @@ def code_digest(module: str) -> str:
     Raises:
         PluginError: the module has no source file, as a notebook or standard input has none.
     """
+    files, (_, roots) = code_files(module), _locate(module)
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda p: _label(p, roots)):
+        digest.update(f"{_label(path, roots)} {files[path]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def code_files(module: str) -> dict[Path, str]:
+    """The files that `code_digest` counts, each with the digest of its own code."""
     start, roots = _locate(module)
     seen: dict[Path, str] = {}
     todo = [start]
     while todo:
         path = todo.pop()
-        if path in seen:
-            continue
-        seen[path], imported = _read(path, roots)
-        todo += imported
-    digest = hashlib.sha256()
-    for path in sorted(seen, key=lambda p: _label(p, roots)):
-        digest.update(f"{_label(path, roots)} {seen[path]}\n".encode())
-    return digest.hexdigest()[:16]
+        if path not in seen:
+            seen[path], imported = _read(path, roots)
+            todo += imported
+    return seen
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from prunebench import catalogue
+from prunebench.codehash import code_files
 from prunebench.errors import PluginError, PrunebenchError
 
 GROUP = "prunebench.methods"
@@ -61,6 +62,7 @@ def load_installed() -> dict[str, str]:
 
 
 def _load_file(path: Path) -> None:
+    _refuse_strange_helpers(path)
     name = f"prunebench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -81,6 +83,21 @@ def _load_file(path: Path) -> None:
     # Helpers imported while a step runs are still to be found, but no longer before anything else.
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def _refuse_strange_helpers(path: Path) -> None:
+    """A helper whose name another module already has would not be imported: the plug-in would get the other one.
+
+    Raises:
+        PluginError: such a helper is among the files that the plug-in imports from its own folder.
+    """
+    for file in code_files(str(path)):
+        if file == path or not file.is_relative_to(path.parent):
+            continue
+        top = file.relative_to(path.parent).parts[0].removesuffix(".py")
+        origin = getattr(sys.modules.get(top), "__file__", None)
+        if origin is not None and not Path(origin).resolve().is_relative_to(path.parent):
+            raise PluginError(f"plug-in {path.name!r}: its helper {top!r} has the name of {origin}: rename the helper")
 
 
 def ready(plugins: tuple[str, ...] = ()) -> dict[str, str]:

@@ -234,3 +234,14 @@ def test_a_given_plugin_that_is_broken_is_an_error_after_the_catalogue_is_known(
         plugins.ready((str(write("plugin.py", "1 +\n")),))
     assert plugins.ready((str(write("other.py", SCORER.format(name="their-other"))),)) == {}
     assert "their-other" in METHODS.entries
+
+
+def test_a_helper_with_the_name_of_another_plug_ins_helper_is_refused_instead_of_silently_replaced(tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "clashing_helper.py").write_text(f"WHERE = {place!r}\n")
+        (tmp_path / place / f"{place}.py").write_text("import clashing_helper\n")
+    plugins.load(str(tmp_path / "one" / "one.py"))
+    with pytest.raises(PluginError, match=r"its helper 'clashing_helper' has the name of .*one.*: rename the helper"):
+        plugins.load(str(tmp_path / "two" / "two.py"))
+    del sys.modules["clashing_helper"]
