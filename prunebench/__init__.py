@@ -10,32 +10,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
-    from prunebench.api import effective_density, prune, run, score
+    from prunebench.api import effective_density, find_ticket, prune, run, score
+    from prunebench.engine.custom import Method, Pruning, method
     from prunebench.engine.masks import Masks
-    from prunebench.engine.method import scorer
+    from prunebench.engine.ratios import KeepRatios, Layers
+    from prunebench.engine.scorer import keep_ratios, scorer
     from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.ticket import Ticket
     from prunebench.errors import PrunebenchError
 
 _HOMES = {
+    "KeepRatios": "prunebench.engine.ratios",
+    "Layers": "prunebench.engine.ratios",
     "Masks": "prunebench.engine.masks",
+    "Method": "prunebench.engine.custom",
     "PrunebenchError": "prunebench.errors",
+    "Pruning": "prunebench.engine.custom",
     "Results": "prunebench.analysis.results",
     "Scores": "prunebench.engine.scoring",
     "Scoring": "prunebench.engine.scoring",
+    "Ticket": "prunebench.engine.ticket",
     "effective_density": "prunebench.api",
+    "find_ticket": "prunebench.api",
+    "keep_ratios": "prunebench.engine.scorer",
+    "method": "prunebench.engine.custom",
     "prune": "prunebench.api",
     "run": "prunebench.api",
     "score": "prunebench.api",
-    "scorer": "prunebench.engine.method",
+    "scorer": "prunebench.engine.scorer",
 }
 
 __all__ = [
+    "KeepRatios",
+    "Layers",
     "Masks",
+    "Method",
     "PrunebenchError",
+    "Pruning",
     "Results",
     "Scores",
     "Scoring",
+    "Ticket",
     "effective_density",
+    "find_ticket",
+    "keep_ratios",
+    "method",
     "prune",
     "run",
     "score",
@@ -48,10 +67,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("prunebench")
+    if name == "testing":
+        return import_module("prunebench.testing")
     if name not in _HOMES:
         raise AttributeError(f"module 'prunebench' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, "__version__", "testing"]

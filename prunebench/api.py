@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from prunebench.engine.masks import Masks
-    from prunebench.engine.method import ScoreMethod
-    from prunebench.engine.scoring import Session
+    from prunebench.engine.method import Pruner
+    from prunebench.engine.subject import Subject
+    from prunebench.engine.ticket import Ticket
 
 
 def run(
@@ -36,6 +37,7 @@ def run(
     timeout: str | None = None,
     rerun: Rerun = "never",
     store: str | Path = ".prunebench",
+    download: bool = False,
 ) -> Results:
     """Run suites, or go on with an earlier run of the same plan, and return the results.
 
@@ -52,13 +54,14 @@ def run(
         timeout: of one step, such as `10m`, or `none`; None is the scale's.
         rerun: which finished cells run again: `never`, `failed` or `all`.
         store: folder of records and artifacts.
+        download: fetch data sets that are missing in the data folder; nothing else uses the network.
 
     Raises:
-        PrunebenchError: bad arguments, an unusable store.
+        PrunebenchError: bad arguments, an unusable store, data that cannot be downloaded.
     """
     options = RunOptions(
         scale=scale, methods=tuple(methods), plugins=tuple(plugins), device=device, threads=threads, seeds=seeds,
-        jobs=jobs, executor=executor, timeout=timeout, rerun=rerun, store=Path(store),
+        jobs=jobs, executor=executor, timeout=timeout, rerun=rerun, store=Path(store), download=download,
     )  # fmt: skip
     plan = plan_run([load_suite(name) for name in suites], options)
     return load_results(execute_run(plan, options).folder)
@@ -81,11 +84,20 @@ def prune(
     Raises:
         PrunebenchError: unknown method, bad density, scores that cannot be used, data missing.
     """
-    from prunebench.engine.pruning import prune as walk_down
+    return find_ticket(model, method, density=density, input_shape=input_shape, batch=batch, seed=seed).masks
 
+
+def find_ticket(
+    model: nn.Module, method: str, *, density: float, input_shape: tuple[int, ...] | None = None,
+    batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
+) -> Ticket:  # fmt: skip
+    """Masks, the weights that sparse training starts from, and what the method has to say about them.
+
+    Arguments and errors are those of `prune`.
+    """
     density = parse_density(density)
-    scored, session = _opened(model, method, input_shape, batch, seed)
-    return walk_down(scored, session, density)
+    pruner, subject = _prepared(model, method, input_shape, batch, seed)
+    return pruner.open(subject).ticket(density)
 
 
 def score(
@@ -94,19 +106,15 @@ def score(
 ) -> dict[str, Tensor]:  # fmt: skip
     """Scores of the first round on the user's own network, by layer, normalised to total 1 in absolute value.
 
-    Arguments and errors are those of `prune`.
+    Arguments and errors are those of `prune`; methods that are no score have none.
     """
-    import numpy as np
+    from prunebench.engine.pruning import Walker
 
-    from prunebench.engine.allocate import competing
-
-    scored, session = _opened(model, method, input_shape, batch, seed)
-    everything = np.arange(session.layout.total)
-    found = session.scores(scored.scorer, everything, 0)
-    total = float(np.abs(competing(found, session.layout, everything)).sum(dtype=np.float64))
-    if total == 0:
-        raise PruningError(f"all scores of {method} are zero: no signal passes through the network")
-    return {name: found[name].detach() / total for name in session.layout.shapes}
+    pruner, subject = _prepared(model, method, input_shape, batch, seed)
+    finder = pruner.open(subject)
+    if not isinstance(finder, Walker):
+        raise PruningError(f"method {pruner.name!r} makes masks without scores: use pb.prune")
+    return finder.scores()
 
 
 def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int, ...]) -> float:
@@ -121,28 +129,26 @@ def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int,
     return Connectivity(model, input_shape).effective(masks)[0].density()
 
 
-def _opened(
+def _prepared(
     model: nn.Module, method: str, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int
-) -> tuple[ScoreMethod, Session]:
+) -> tuple[Pruner, Subject]:
     from prunebench.engine.method import build
-    from prunebench.engine.scoring import Session
+    from prunebench.engine.prunable import prunable
+    from prunebench.engine.subject import Subject
     from prunebench.tasks.datasets.base import Split
 
     ready()
-    scored = build(Spec.parse(method))
+    pruner = build(Spec.parse(method))
+    if "training" in pruner.needs:
+        raise PruningError(f"method {pruner.name!r} trains: it needs a task, not a batch")
     if batch is not None and not 0 < len(batch[0]) == len(batch[1]):
         raise PruningError(f"a batch needs as many labels as inputs, not {len(batch[1])} for {len(batch[0])}")
     if batch is not None and shape is None:
         shape = tuple(batch[0].shape[1:])
     if shape is None:
         raise PruningError("give input_shape, the shape of one input without the batch, or a batch")
-    if "data" in scored.needs and batch is None:
-        raise PruningError(f"method {scored.name!r} needs data: give batch=(inputs, labels)")
-    split = Split(*batch) if batch is not None and "data" in scored.needs else None
-    parameter = next(model.parameters(), None)
-    if parameter is None:
-        raise PruningError(f"{type(model).__name__} has no prunable weights: it has no parameters")
-    return scored, Session(
-        model, shape, mode=scored.words.mode, batch=split, purpose=scored.name, repetition=seed,
-        device=parameter.device,
-    )  # fmt: skip
+    if "data" in pruner.needs and batch is None:
+        raise PruningError(f"method {pruner.name!r} needs data: give batch=(inputs, labels)")
+    device = next(iter(prunable(model).values())).device
+    split = Split(*batch) if batch is not None and "data" in pruner.needs else None
+    return pruner, Subject(model, shape, seed, device, batch=split)

@@ -15,6 +15,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     REGRESSION = 1
+    FAULTS = 1
+    """Of a validated method: as a regression, what was looked for and found."""
     USAGE = 2
     FAILED_CELLS = 3
     NOTHING = 4
@@ -64,6 +66,10 @@ class NothingToDoError(PrunebenchError):
     """A selection that leaves no cell."""
 
     exit_code = ExitCode.NOTHING
+
+
+class DataError(PrunebenchError):
+    """A data set that is missing, damaged, laid out otherwise, or cannot be downloaded."""
 
 
 class PruningError(PrunebenchError):

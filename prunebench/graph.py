@@ -1,7 +1,8 @@
 """Steps and nodes: a step called inside a check does not run, it returns a node with a content key.
 
 The key of a node is the hash of the step's name and version, the digest of the code behind it, and its arguments; an
-argument that is itself a node counts by its key, a spec by its resolved parameters and the digest of its entry's code.
+argument that is itself a node counts by its key, a spec by its resolved parameters, or by what its entry gives for them
+(`Registry.identity`), and the digest of its entry's code.
 Equal nodes of different cells are therefore one piece of work.
 """
 
@@ -22,6 +23,8 @@ from prunebench.spec import Spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from prunebench.registry import Entry
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -35,9 +38,28 @@ class Component:
 
     def plain(self) -> dict[str, Any]:
         """JSON form: the resolved parameters, and the digest of the entry's code."""
-        registry = REGISTRIES[self.kind]
-        resolved = self.spec.with_params(registry.resolve(self.spec))
-        return {"$component": [self.kind, str(resolved), code_digest(registry.entry(self.spec.name).module)]}
+        entry = REGISTRIES[self.kind].entry(self.spec.name)
+        known = _resolved.get((self.kind, self.spec))
+        if known is None or known[0] is not entry:
+            text = str(self.spec.with_params(REGISTRIES[self.kind].resolve(self.spec)))
+            inner = tuple(Component(*named) for named in REGISTRIES[self.kind].named(self.spec))
+            known = _resolved[self.kind, self.spec] = (entry, text, inner)
+        # The digest of the entry's code, and of the code of the entries that its parameters name.
+        code = [code_digest(entry.module), *(part.plain()["$component"][2] for part in known[2])]
+        return {"$component": [self.kind, known[1], "+".join(code)]}
+
+    def identity(self) -> dict[str, Any]:
+        """JSON form that counts in keys: what the entry gives for the parameters, such as a digest of files."""
+        plain, found = self.plain(), REGISTRIES[self.kind].identity(self.spec)
+        if found is None:
+            return plain
+        kind, _, code = plain["$component"]
+        return {"$component": [kind, self.spec.name, found, code]}
+
+
+_resolved: dict[tuple[str, Spec], tuple[Entry, str, tuple[Component, ...]]] = {}
+"""Specs as keys write them, with the components that they name, each with the entry that it was resolved against: a
+reloaded plug-in has another one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +119,9 @@ class Step:
         bound = self._signature.bind(**arguments)
         bound.apply_defaults()
         nodes: list[Node] = []
-        plain = {name: _encoded(value, nodes) for name, value in bound.arguments.items()}
-        identity = [self.target, self.version, code_digest(self.run.__module__), plain]
+        plain = {name: _encoded(value, nodes, Component.plain) for name, value in bound.arguments.items()}
+        counted = {name: _encoded(value, [], Component.identity) for name, value in bound.arguments.items()}
+        identity = [self.target, self.version, code_digest(self.run.__module__), counted]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
         return Node(self.target, plain, key, tuple(nodes), self.role)
 
@@ -145,16 +168,16 @@ def ancestors(nodes: list[Node]) -> Iterator[Node]:
             stack += [(d, False) for d in node.dependencies]
 
 
-def _encoded(value: Any, nodes: list[Node]) -> Any:
+def _encoded(value: Any, nodes: list[Node], form: Callable[[Component], dict[str, Any]]) -> Any:
     if isinstance(value, Node):
         nodes.append(value)
         return {"$node": value.key}
     if isinstance(value, Component):
-        return value.plain()
+        return form(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [_encoded(v, nodes) for v in value]
+        return [_encoded(v, nodes, form) for v in value]
     if isinstance(value, dict):
-        return {str(k): _encoded(v, nodes) for k, v in value.items()}
+        return {str(k): _encoded(v, nodes, form) for k, v in value.items()}
     raise TypeError(f"a step's argument must be plain, a component or a node, not {type(value).__name__}: {value!r}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from prunebench import catalogue
 from prunebench.codehash import code_files
 from prunebench.errors import PluginError, PrunebenchError
+from prunebench.registry import registering
 
 GROUP = "prunebench.methods"
 """Entry-point group: `name = "package.module"`, imported for its registrations."""
@@ -30,10 +31,11 @@ def load(plugin: str) -> None:
     if name.endswith(".py") and not Path(name).is_file():
         raise PluginError(f"plug-in {plugin!r} is not found")
     try:
-        if name.endswith(".py"):
-            _load_file(Path(name))
-        else:
-            importlib.import_module(name)
+        with registering():
+            if name.endswith(".py"):
+                _load_file(Path(name))
+            else:
+                importlib.import_module(name)
     except PrunebenchError:
         raise
     except (Exception, SystemExit) as error:
@@ -43,9 +45,16 @@ def load(plugin: str) -> None:
 
 
 def canonical(plugin: str) -> str:
-    """The plug-in's absolute path, or its module name: how workers find it from anywhere."""
+    """The plug-in's absolute path, or its module name: how workers find it from anywhere.
+
+    Raises:
+        PluginError: it lies in the home folder of a user that there is not.
+    """
     if plugin.endswith(".py") or "/" in plugin:
-        return str(Path(plugin).expanduser().resolve())
+        try:
+            return str(Path(plugin).expanduser().resolve())
+        except RuntimeError as error:
+            raise PluginError(f"plug-in {plugin!r} is not found: {error}") from None
     return plugin
 
 

@@ -6,11 +6,13 @@ plug-in, makes the live entry.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import sys
 import types
 import typing
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 
     from prunebench.spec import Value
 
+DESCENDS = "descends"
+"""Capability of a method that the engine gives: one walk down to a weight a layer serves every density."""
+
 _UNIONS = (types.UnionType, typing.Union)
-_TYPES: Mapping[type, str] = {int: "int", float: "float", bool: "bool", str: "str", tuple: "list"}
+_SCALARS: Mapping[type, str] = {int: "int", float: "float", bool: "bool", str: "str"}
+_TYPES: Mapping[type, str] = {**_SCALARS, tuple: "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,13 @@ class Parameter:
 
     name: str
     types: tuple[str, ...]
+    """`int`, `float`, `bool`, `str`, `list`; `list[int, ...]` where the elements have a type, `list[int, float]` where
+    each has its own."""
     default: Value
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    names: str = ""
+    """Kind of registry that the value is a spec of, such as the method that ranks inside a layer."""
 
     def check(self, value: Value, owner: str) -> Value:
         """The value as its type has it.
@@ -52,13 +62,15 @@ class Parameter:
             if "int" in self.types:
                 return value
             if "float" in self.types:
-                return float(value)
+                return _float(value, f"{owner}: {self.name}")
         elif isinstance(value, float):
             if "float" in self.types:
                 return value
         elif isinstance(value, tuple):
-            if "list" in self.types:
-                return value
+            for words in (t for t in self.types if t.startswith("list")):
+                found = _elements(words, value)
+                if found is not None:
+                    return found
         elif isinstance(value, str) and (value in self.choices or "str" in self.types):
             return value
         expected = " or ".join([*self.types, *(repr(choice) for choice in self.choices)])
@@ -78,7 +90,7 @@ class Parameter:
         choices: list[str] = []
         for part in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
             words = typing.get_args(part) if typing.get_origin(part) is typing.Literal else ()
-            known = _TYPES.get(typing.get_origin(part) or part)
+            known = _list_type(part) if typing.get_origin(part) is tuple else _TYPES.get(part)
             if known is None and not (words and all(isinstance(word, str) for word in words)):
                 raise TypeError(
                     f"parameter {parameter.name!r} needs a type: int, float, bool, str, tuple or a Literal of words"
@@ -97,6 +109,34 @@ class Parameter:
             raise TypeError(str(error)) from None
 
 
+def _list_type(hint: Any) -> str | None:
+    """`tuple[int, ...]` as `list[int, ...]`; None where an element is no int, float, bool or str."""
+    names = ["..." if part is Ellipsis else _SCALARS.get(part) for part in typing.get_args(hint)]
+    return None if None in names else f"list[{', '.join(map(str, names))}]"
+
+
+def _elements(words: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The values as a list type has them, None if they do not fit."""
+    if words == "list":
+        return values
+    kinds = words.removeprefix("list[").removesuffix("]").split(", ")
+    if kinds[-1] == "...":
+        kinds = kinds[:1] * len(values)
+    try:
+        return tuple(
+            Parameter("", (kind,), value).check(value, "") for kind, value in zip(kinds, values, strict=True)
+        )  # fmt: skip
+    except ValueError:
+        return None
+
+
+def _float(value: int, place: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise SpecError(f"{place}: an integer of {len(str(value))} digits is no float") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is known of a registered thing without running it."""
@@ -110,6 +150,9 @@ class Entry:
     parameters: tuple[Parameter, ...] = ()
     capabilities: tuple[str, ...] = ()
     notes: str = ""
+    identity: str = ""
+    """Target of a function of the resolved parameters whose JSON value counts in keys in their place; it may need no
+    torch. Empty where the parameters themselves count."""
 
     @property
     def module(self) -> str:
@@ -124,7 +167,7 @@ class Entry:
     def from_plain(cls, plain: Mapping[str, Any]) -> Entry:
         """Inverse of `plain`."""
         parameters = tuple(
-            Parameter(p["name"], tuple(p["types"]), _tupled(p["default"]), tuple(p["choices"]), p["minimum"])
+            Parameter(p["name"], tuple(p["types"]), _tupled(p["default"]), tuple(p["choices"]), p["minimum"], p["names"])
             for p in plain["parameters"]
         )
         return cls(**{**plain, "parameters": parameters, "capabilities": tuple(plain["capabilities"])})
@@ -137,6 +180,8 @@ class Registry:
     kind: str
     entries: dict[str, Entry] = field(default_factory=dict)
     _objects: dict[str, Any] = field(default_factory=dict)
+    _fresh: set[str] | None = None
+    """Names that the plug-in that is being loaded has registered so far."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(sorted(self.entries.values(), key=lambda e: e.name))
@@ -158,6 +203,11 @@ class Registry:
             DuplicateNameError: another target has the name.
         """
         self._refuse_duplicate(entry)
+        if self._fresh is not None:
+            if entry.name in self._fresh:
+                places = " and ".join(f"{entry.target} in line {line}" for line in _lines(entry)) or entry.target
+                raise DuplicateNameError(f"{self.kind} {entry.name!r} is registered twice: by {places}")
+            self._fresh.add(entry.name)
         self.entries[entry.name] = entry
         self._objects[entry.name] = value
 
@@ -198,16 +248,44 @@ class Registry:
             if name not in known:
                 raise SpecError(f"{self.kind} {spec.name!r} takes no parameter {name!r}{suggestion(name, known)}")
         given = spec.mapping
-        return {
+        resolved = {
             name: p.check(given[name], f"{self.kind} {spec.name!r}") if name in given else p.default
             for name, p in known.items()
         }
+        for kind, named in self.named(spec):
+            REGISTRIES[kind].resolve(named)
+        return resolved
+
+    def named(self, spec: Spec) -> list[tuple[str, Spec]]:
+        """The specs that a spec's parameters hold, each with its kind of registry."""
+        given = spec.mapping
+        values = ((p.names, given.get(p.name, p.default)) for p in self.entry(spec.name).parameters if p.names)
+        return [(kind, Spec.parse(str(value))) for kind, value in values]
+
+    def identity(self, spec: Spec) -> dict[str, Any] | None:
+        """What counts in keys instead of the parameters of a spec; None if they count themselves.
+
+        Raises:
+            UnknownNameError: no such entry.
+            SpecError: as `resolve`.
+        """
+        module, _, name = self.entry(spec.name).identity.rpartition(":")
+        if not module:
+            return None
+        found: dict[str, Any] = getattr(importlib.import_module(module), name)(**self.resolve(spec))
+        return found
 
     def minimal(self, spec: Spec) -> Spec:
-        """The spec without parameters that equal their default: one way of writing each row."""
+        """The spec without parameters that equal their default, specs in it likewise: one way of writing each row."""
         resolved = self.resolve(spec)
-        defaults = {p.name: p.default for p in self.entry(spec.name).parameters}
-        return spec.with_params({k: resolved[k] for k in spec.mapping if resolved[k] != defaults[k]})
+        known = {p.name: p for p in self.entry(spec.name).parameters}
+
+        def shortest(name: str, value: Value) -> Value:
+            kind = known[name].names
+            return str(REGISTRIES[kind].minimal(Spec.parse(str(value)))) if kind else value
+
+        given = {name: shortest(name, resolved[name]) for name in spec.mapping}
+        return spec.with_params({k: v for k, v in given.items() if v != shortest(k, known[k].default)})
 
 
 METHODS = Registry("method")
@@ -215,6 +293,34 @@ MODELS = Registry("model")
 DATASETS = Registry("dataset")
 CHECKS = Registry("check")
 REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, CHECKS)}
+
+
+@contextmanager
+def registering() -> Iterator[None]:
+    """The registrations of one plug-in: all of them or, if it fails, none; no name twice.
+
+    What of prunebench it imports stays: Python imports a module once.
+    """
+    before = {kind: (dict(r.entries), dict(r._objects)) for kind, r in REGISTRIES.items()}
+    for registry in REGISTRIES.values():
+        registry._fresh = set()
+    try:
+        yield
+    except BaseException:
+        for kind, registry in REGISTRIES.items():
+            entries, objects = before[kind]
+            for name in registry._fresh or ():
+                entry = registry.entries[name]
+                if entry.module.partition(".")[0] == "prunebench":
+                    continue
+                sys.modules.pop(entry.module, None)
+                for known, earlier in ((registry.entries, entries), (registry._objects, objects)):
+                    known.pop(name)
+                    known.update({name: earlier[name]} if name in earlier else {})
+        raise
+    finally:
+        for registry in REGISTRIES.values():
+            registry._fresh = None
 
 
 def describe(
@@ -248,6 +354,14 @@ def keyword_parameters(function: Callable[..., Any]) -> list[Parameter]:
         for p in inspect.signature(function).parameters.values()
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     ]
+
+
+def _lines(entry: Entry) -> list[int]:
+    """Where the functions of that name begin in the entry's file."""
+    path = entry.module if entry.module.endswith(".py") else getattr(sys.modules.get(entry.module), "__file__", None)
+    name = entry.target.rpartition(":")[2].rpartition(".")[2]
+    tree = ast.parse(Path(path).read_bytes()) if path else ast.Module([], [])
+    return [n.lineno for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name]
 
 
 def _hint(annotation: Any, function: Callable[..., Any]) -> Any:

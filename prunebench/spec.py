@@ -22,6 +22,8 @@ _SHORT = re.compile(r"\s*(.+?):(\s*[A-Za-z_]\w*\s*=.*)", re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_]\w*")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_DIGITS = 4300
+"""Longest integer that Python reads without being told otherwise."""
 _WORDS: Mapping[str, bool] = {"true": True, "false": False}
 
 
@@ -143,7 +145,7 @@ def _scalar(text: str, whole: str) -> Scalar:
         return str(value)
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    if re.fullmatch(r"[+-]?\d{1,18}", text):
+    if re.fullmatch(rf"[+-]?\d{{1,{_DIGITS}}}", text):
         return int(text)
     if _NUMBER.fullmatch(text):
         number = float(text)

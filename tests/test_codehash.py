@@ -322,7 +322,7 @@ def changed_by_editing(path, before):
     ("file", "changed"),
     [
         ("methods/snip.py", {"method snip"}),
-        ("tasks/models/vgg.py", {"model vgg-16"}),
+        ("tasks/models/vgg.py", {"model vgg-11", "model vgg-13", "model vgg-16", "model vgg-19"}),
         ("tasks/datasets/mnist1d.py", {"dataset mnist1d"}),
         ("steps/search.py", {"step search", "check collapse"}),
         ("harness/journal.py", set()),
@@ -336,7 +336,8 @@ def test_an_edit_of_one_file_of_the_package_changes_only_what_uses_it(package, c
 def test_an_edit_of_the_engine_changes_every_method_and_every_step_that_uses_it_and_no_data(package, copy):
     changed = changed_by_editing(package / "engine" / "allocate.py", copy[1])
     assert {f"method {entry.name}" for entry in METHODS if entry.module.startswith("prunebench.")} <= changed
-    assert {f"step {name}" for name in STEPS} <= changed
+    # What `prune` does is in its method, whose digest is part of the key.
+    assert {f"step {name}" for name in STEPS if name != "prune"} <= changed
     assert not {name for name in changed if name.startswith(("model ", "dataset "))}
 
 

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from prunebench import codehash, plugins
-from prunebench.engine.method import Words
+from prunebench.engine.scorer import Words
 from prunebench.environment import Environment
 from prunebench.fields import Kind, kinds, select
 from prunebench.harness.options import RunOptions
@@ -172,7 +172,8 @@ def assert_moves(kind, before, after, fewer_cells=False):
 OPTIONS = {
     "scale": "standard", "methods": ("magnitude",), "device": "cuda", "threads": 2, "seeds": 1, "jobs": 3,
     "executor": "inline", "timeout": "1h", "memory": "2G", "rerun": "all", "fail_fast": True,
-    "store": Path("elsewhere"), "data": Path("data"),
+    "store": Path("elsewhere"), "overrides": ("densities=[0.25]",), "cache_size": "1G",
+    "report": Path("report"), "data": Path("data"), "download": True,
 }  # fmt: skip
 
 
@@ -218,7 +219,7 @@ def test_a_field_of_a_suite_file_changes_what_its_kind_says(monkeypatch, cls, na
     assert_moves(kinds(cls)[name], planned(), planned(data), fewer_cells=name == "seeds")
 
 
-WORDS = {"rounds": 7, "schedule": "linear", "scope": "layer", "mode": "eval", "samples_per_class": 3}
+WORDS = {"rounds": 7, "schedule": "linear", "scope": "layer", "mode": "eval", "samples_per_class": 3, "batch_size": 5}
 
 
 @pytest.mark.parametrize("name", sorted(names(Words)))

@@ -243,3 +243,13 @@ def test_a_chain_of_thousands_of_steps_is_walked():
     for number in range(5000):
         node = Node("m:s", {}, f"n{number}", (node,), "find")
     assert sum(1 for _ in ancestors([node])) == 5001
+
+
+def test_a_component_whose_entry_was_replaced_is_resolved_anew(monkeypatch):
+    parameter = Parameter("rate", ("float",), 1.0)
+    monkeypatch.setitem(METHODS.entries, "reloaded", Entry("method", "reloaded", "json:loads", parameters=(parameter,)))
+    component = Component("method", Spec("reloaded"))
+    assert component.plain()["$component"][1] == component.plain()["$component"][1] == "reloaded(rate=1.0)"
+    parameter = Parameter("rate", ("float",), 2.0)
+    monkeypatch.setitem(METHODS.entries, "reloaded", Entry("method", "reloaded", "json:loads", parameters=(parameter,)))
+    assert component.plain()["$component"][1] == "reloaded(rate=2.0)"

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from prunebench import catalogue, plugins
+from prunebench.engine.method import build
 from prunebench.errors import DuplicateNameError, PluginError
 from prunebench.registry import METHODS, REGISTRIES, Parameter
 from prunebench.spec import Spec
@@ -83,9 +84,9 @@ def test_a_file_registers_its_scorer_with_parameters_and_capabilities(write):
     resolved = METHODS.resolve(Spec.parse("their-power(power=2)"))
     assert resolved == {
         "power": 2.0, "rounds": 3, "schedule": "exponential", "scope": "global", "mode": "eval",
-        "samples_per_class": 10,
+        "samples_per_class": 10, "batch_size": 0,
     }  # fmt: skip
-    assert METHODS.get("their-power").__name__ == "score"
+    assert build(Spec.parse("their-power(power=2)")).scorer.keywords == {"power": 2.0}
 
 
 def test_a_plugin_is_loaded_once_however_it_is_named(write, tmp_path, monkeypatch):
@@ -245,3 +246,61 @@ def test_a_helper_with_the_name_of_another_plug_ins_helper_is_refused_instead_of
     with pytest.raises(PluginError, match=r"its helper 'clashing_helper' has the name of .*one.*: rename the helper"):
         plugins.load(str(tmp_path / "two" / "two.py"))
     del sys.modules["clashing_helper"]
+
+
+def test_a_plug_in_that_fails_half_way_leaves_nothing_and_works_once_it_is_mended(write):
+    text = SCORER.format(name="their-half")
+    path = write("plugin.py", text + "raise ValueError('half-way')\n")
+    assert "half-way" in complaint(path)
+    assert "their-half" not in METHODS.entries
+    assert "their-half" not in METHODS._objects
+    write("plugin.py", text)
+    plugins.load(str(path))
+    assert callable(METHODS.get("their-half"))
+
+
+def test_what_a_failing_plug_in_imports_of_the_package_stays(write):
+    from prunebench.registry import MODELS
+
+    catalogue.declare()
+    complaint(write("plugin.py", "import prunebench.tasks.models.lenet\nraise ValueError('no')\n"))
+    assert callable(MODELS.get("lenet-300-100"))
+
+
+def test_a_module_whose_part_registered_before_it_failed_registers_again_once_mended(write, tmp_path, monkeypatch):
+    write("their_parts/__init__.py", "")
+    write("their_parts/good.py", SCORER.format(name="their-part"))
+    top = write("their_parts/top.py", "import their_parts.good\nraise ValueError('no')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    complaint("their_parts.top")
+    assert "their-part" not in METHODS.entries
+    top.write_text("import their_parts.good\n")
+    plugins.load("their_parts.top")
+    assert "their-part" in METHODS.entries
+
+
+def test_two_functions_of_one_name_that_register_one_method_are_refused_naming_both_lines(write):
+    once = SCORER.format(name="their-twice")
+    again = once[once.index("@pb.scorer") :]
+    path = write("plugin.py", once + "\n\n" + again)
+    lines = [n for n, line in enumerate(path.read_text().splitlines(), start=1) if line.startswith("def score")]
+    with pytest.raises(DuplicateNameError) as caught:
+        plugins.load(str(path))
+    for line in lines:
+        assert f"{path}:score in line {line}" in str(caught.value)
+    assert "their-twice" not in METHODS.entries
+
+
+def test_two_functions_that_register_one_method_are_refused_naming_both(write):
+    once = SCORER.format(name="their-twice")
+    again = once[once.index("@pb.scorer") :].replace("def score", "def other")
+    path = write("plugin.py", once + "\n\n" + again)
+    with pytest.raises(DuplicateNameError, match=r"plugin\.py:score and by .*plugin\.py:other"):
+        plugins.load(str(path))
+    assert "their-twice" not in METHODS.entries
+
+
+def test_the_home_of_a_user_that_there_is_not_is_one_line():
+    assert complaint("~nobody-of-that-name/plugin.py").startswith(
+        "plug-in '~nobody-of-that-name/plugin.py' is not found"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Literal
@@ -239,8 +240,39 @@ def test_parameters_are_read_from_keyword_only_arguments():
         Parameter("rate", ("float",), 1.0),
         Parameter("rounds", ("int",), "fixed", ("adaptive", "fixed")),
         Parameter("mode", (), "eval", ("train", "eval")),
-        Parameter("ratios", ("list",), (1, 2)),
+        Parameter("ratios", ("list[float, ...]",), (1.0, 2.0)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("hint", "given", "found"),
+    [
+        (tuple[int, ...], (1, 2, 3), (1, 2, 3)), (tuple[int, ...], (), ()), (tuple[float, ...], (1, 0.5), (1.0, 0.5)),
+        (tuple[str, ...], ("a",), ("a",)), (tuple[int, float], (1, 2), (1, 2.0)), (tuple, (1, "a"), (1, "a")),
+        (tuple[int, ...] | int, 5, 5), (tuple[int, ...] | int, (5,), (5,)),
+    ],
+)  # fmt: skip
+def test_elements_of_a_list_have_the_types_that_the_annotation_says(hint, given, found):
+    value = of(hint, given).check(given, "method 'm'")
+    assert repr(value) == repr(found)
+
+
+@pytest.mark.parametrize(
+    ("hint", "default", "given", "expected"),
+    [
+        (tuple[int, ...], (), (1, 0.5), "list[int, ...]"), (tuple[int, ...], (), ("a",), "list[int, ...]"),
+        (tuple[int, ...], (), (True,), "list[int, ...]"), (tuple[int, int], (1, 2), (1,), "list[int, int]"),
+        (tuple[int, int], (1, 2), (1, 2, 3), "list[int, int]"),
+    ],
+)  # fmt: skip
+def test_elements_of_another_type_or_number_are_refused(hint, default, given, expected):
+    with pytest.raises(SpecError, match=f"is not {re.escape(expected)}$"):
+        of(hint, default).check(given, "method 'm'")
+
+
+def test_an_integer_that_no_float_holds_is_refused():
+    with pytest.raises(SpecError, match="an integer of 401 digits is no float"):
+        of(float, 1.0).check(10**400, "method 'm'")
 
 
 def of(hint, default=inspect.Parameter.empty):
@@ -258,7 +290,7 @@ def test_a_parameter_without_a_default_is_refused():
 
 
 @pytest.mark.parametrize(
-    "hint", [inspect.Parameter.empty, dict, object, None, int | None, Literal[1, 2], Literal["a", 1]]
+    "hint", [inspect.Parameter.empty, dict, object, None, tuple[dict, ...], int | None, Literal[1, 2], Literal["a", 1]]
 )
 def test_a_parameter_of_no_type_that_a_spec_can_write_is_refused(hint):
     with pytest.raises(TypeError, match="parameter 'p' needs a type"):

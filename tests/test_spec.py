@@ -185,3 +185,9 @@ def test_text_is_a_density_or_a_one_line_usage_error(text):
 def test_a_density_that_is_no_number_is_refused(density):
     with pytest.raises(UsageError, match="is not a number"):
         parse_density(density)
+
+
+def test_an_integer_of_many_digits_stays_one():
+    spec = Spec.parse("random(seed=12345678901234567890123)")
+    assert spec.mapping["seed"] == 12345678901234567890123
+    assert str(spec) == "random(seed=12345678901234567890123)"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunebench.errors import UsageError
-from prunebench.units import parse_duration, parse_size, written_duration
+from prunebench.units import parse_duration, parse_size, written_duration, written_size
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,12 @@ def test_text_is_a_quantity_or_a_one_line_usage_error(text):
 )  # fmt: skip
 def test_durations_are_written_for_people_and_never_show_sixty(seconds, text):
     assert written_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (1024**2 - 1, "1 MiB"), (2 * 1024**3, "2 GiB"),
+     (5 * 1024**5, "5120 TiB")],
+)  # fmt: skip
+def test_a_size_is_written_with_a_unit(size, text):
+    assert written_size(size) == text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from prunebench.analysis.statistics import mean_interval
 from prunebench.analysis.tables import Table
 from prunebench.records.metrics import METRICS
+from prunebench.records.overrides import comparable
 from prunebench.records.suite import Presentation
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def _suite_tables(suite: str, presentation: Presentation, results: Results) -> I
     groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results.rows:
         if row.suite == suite:
+            mark = "" if comparable(row.scale) else f" · compares with no others: {row.scale}"
             task = " · ".join(part for part in row.task if part)
-            groups[task, row.arm or ""][row.method].append(row)
+            groups[task, f"{row.arm or ''}{mark}"][row.method].append(row)
     for (task, arm), methods in groups.items():
         yield _table(presentation, f"{task} · {arm}" if arm else task, methods, records)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import polars as pl
+
 
 @dataclass(frozen=True)
 class Results:
@@ -65,12 +67,18 @@ class Results:
         """The vectors of a record; empty if it has none."""
         return read_series(self.folder, record.series) if record.series else {}
 
-    def leaderboard(self, format: str = "table") -> str:
-        """The leaderboard of every suite as text: `table`, `md`, `csv` or `json`."""
+    def frame(self) -> pl.DataFrame:
+        """One line a planned cell: row, status, metrics, labels, cost, error. A Polars frame."""
+        from prunebench.analysis.export import frame
+
+        return frame(self)
+
+    def leaderboard(self, format: str = "table", width: int | None = None) -> str:
+        """The leaderboard of every suite as text: `table`, `md`, `csv` or `json`; a table fits into `width` columns."""
         from prunebench.analysis.leaderboard import leaderboards
         from prunebench.analysis.tables import render
 
-        return render(leaderboards(self), format)
+        return render(leaderboards(self), format, width)
 
 
 def load_results(folder: Path) -> Results:

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import re
+import textwrap
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prunebench.analysis.layout import GAP, NARROWEST, blocks, fitted, floor
 from prunebench.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -39,8 +41,13 @@ class Table:
         return tuple("right" if n else "left" for n in self.numeric or (False,) * len(self.headers))
 
 
-def render(tables: Sequence[Table], format: str) -> str:
+def render(tables: Sequence[Table], format: str, width: int | None = None) -> str:
     """All tables in one format, ending in a newline.
+
+    Args:
+        tables: in order.
+        format: one of `FORMATS`.
+        width: columns of the terminal, for the format `table`: what is wider wraps, or goes on in a second block.
 
     Raises:
         UsageError: unknown format.
@@ -54,45 +61,94 @@ def render(tables: Sequence[Table], format: str) -> str:
         return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
     if format == "csv":
         return _csv(tables)
-    markdown = format == "md"
     legend = dict(pair for table in tables for pair in table.legend)
-    notes = [f"{'- ' if markdown else ''}{header}: {meaning}" for header, meaning in legend.items()]
-    parts = [_tabulated(table, markdown=markdown) for table in tables]
+    if format == "md":
+        notes = [f"- {header}: {meaning}" for header, meaning in legend.items()]
+        parts = [_in_markdown(table) for table in tables]
+    else:
+        notes = [_wrapped(f"{header}: {meaning}", width) for header, meaning in legend.items()]
+        parts = [_on_terminal(table, width) for table in tables]
     return "\n".join([*parts, *(["\n".join(notes) + "\n"] if notes else [])])
 
 
-def _tabulated(table: Table, *, markdown: bool) -> str:
+def _in_markdown(table: Table) -> str:
+    rows = [[_markdown(cell) for cell in row] for row in table.rows]
+    body = _tabulated("pipe", [_markdown(header) for header in table.headers], rows, table.alignments)
+    return f"**{_markdown(table.caption)}**\n{body}\n" if table.caption else f"{body}\n"
+
+
+def _on_terminal(table: Table, width: int | None) -> str:
+    """The table in as many blocks as the width asks for, each with the first column."""
+    headers = [_stacked(_line(header)) for header in table.headers]
+    rows = [[_line(cell, _WHOLE if table.whole else _LONGEST) for cell in row] for row in table.rows]
+    columns = list(zip(*rows, strict=True)) or [()] * len(headers)
+    limits = [
+        # Tabulate leaves two columns beside a header.
+        max([*(len(line) + 2 for line in header.split("\n")), *map(len, cells)])
+        for header, cells in zip(headers, columns, strict=True)
+    ]
+    if table.whole:
+        limits = [min(limit, _LONGEST) for limit in limits]
+    parts = [list(range(len(headers)))]
+    if width is not None:
+        numeric = table.numeric or (False,) * len(headers)
+        floors = [None if number else floor(cells) for number, cells in zip(numeric, columns, strict=True)]
+        limits = fitted(limits, floors, width)
+        if sum(limits) + GAP * (len(limits) - 1) > width:
+            parts = blocks(limits, width)
+    body = "\n\n".join(
+        _tabulated(
+            "simple",
+            [headers[i] for i in part],
+            [[_wrapped(row[i], limits[i], "") for i in part] for row in rows],
+            [table.alignments[i] for i in part],
+        )
+        for part in parts
+    )
+    return f"{_wrapped(_line(table.caption, _WHOLE), width)}\n{body}\n" if table.caption else f"{body}\n"
+
+
+def _tabulated(
+    style: str, headers: Sequence[str], rows: Sequence[Sequence[str]], alignments: Sequence[str]
+) -> str:  # fmt: skip
     from tabulate import tabulate
 
-    clean = _markdown if markdown else _line
-    longest = _WHOLE if table.whole or markdown else _LONGEST
-    body = tabulate(
-        [[clean(cell, longest) for cell in row] for row in table.rows],
-        [clean(header) if markdown else _stacked(clean(header)) for header in table.headers],
-        tablefmt="pipe" if markdown else "simple",
-        colalign=table.alignments if table.rows else None,
+    return tabulate(
+        rows,
+        headers,
+        tablefmt=style,
+        colalign=alignments if rows else None,
         disable_numparse=True,
-        maxcolwidths=_LONGEST if table.whole and not markdown else None,
     )
-    title = f"**{clean(table.caption)}**\n" if markdown else clean(table.caption, _WHOLE)
-    return f"{title}\n{body}\n" if table.caption else f"{body}\n"
+
+
+def _wrapped(text: str, width: int | None, indent: str = "  ") -> str:
+    if width is None or len(text) <= width:
+        return text
+    return textwrap.fill(text, max(width, NARROWEST), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _csv(tables: Sequence[Table]) -> str:
-    """One header for all tables; the caption is the first column where there are several tables."""
+    """One header for tables that share it; the caption is the first column where there are several tables."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     several = len(tables) > 1
-    for number, table in enumerate(tables):
-        if number == 0:
-            writer.writerow(["table", *table.headers] if several else table.headers)
+    headers: tuple[str, ...] | None = None
+    for table in tables:
+        if table.headers != headers:
+            if headers is not None:
+                text.write("\n")
+            headers = table.headers
+            writer.writerow(["table", *headers] if several else headers)
         writer.writerows([table.caption, *row] if several else row for row in table.rows)
     return text.getvalue()
 
 
 def _line(text: str, longest: int = _LONGEST) -> str:
     """One line without control characters, long names cut: a method's name is somebody else's input."""
-    line = re.sub(r"\s+", " ", "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)).strip()
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
@@ -102,4 +158,6 @@ def _stacked(header: str) -> str:
 
 
 def _markdown(text: str, longest: int = _WHOLE) -> str:
-    return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", _line(text, longest))
+    """Escaped; an underscore inside a word means nothing to Markdown and stays readable."""
+    escaped = re.sub(r"([|\\`*<>\[\]])", r"\\\1", _line(text, longest))
+    return re.sub(r"(?<![^\W_])_+|_+(?![^\W_])", lambda found: r"\_" * len(found[0]), escaped)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prunebench.checks.base import Block, Cell, check
 from prunebench.errors import SuiteError, suggestion
+from prunebench.registry import DESCENDS, METHODS
 from prunebench.steps.descent import descent
 from prunebench.steps.look import look
 from prunebench.steps.prune import pruned
@@ -24,10 +25,17 @@ _ARMS = (TRAJECTORY, TARGETS)
 
 @check("collapse")
 def collapse(block: Block) -> Iterator[Cell]:
-    """Critical compression by four notions of collapse, and the network's layers and paths at each density."""
-    for arm in block.arms or (TRAJECTORY,):
+    """Critical compression by four notions of collapse, and the network's layers and paths at each density.
+
+    A method without a walk that serves all densities has the arm `targets` instead of `trajectory`.
+    """
+    arms = block.arms or (TRAJECTORY,)
+    for arm in arms:
         if arm not in _ARMS:
             raise SuiteError(f"check 'collapse' has no arm {arm!r}{suggestion(arm, _ARMS)}")
+    if DESCENDS not in METHODS.entry(block.method.name).capabilities:
+        arms = (TARGETS,)
+    for arm in arms:
         yield from (_trajectory if arm == TRAJECTORY else _targets)(block, arm)
 
 

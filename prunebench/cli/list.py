@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from prunebench.analysis.tables import Table, render
-from prunebench.cli.options import common, format_option, plugin_option, store_option
+from prunebench.cli.completion import completing
+from prunebench.cli.options import common, format_option, plugin_option, store_option, terminal_width
 from prunebench.errors import StoreError, UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ _KINDS = ("methods", "suites", "models", "datasets", "metrics", "checks", "runs"
 
 
 @click.command("list")
-@click.argument("kind", required=False, metavar="[methods|suites|models|datasets|metrics|checks|runs]")
+@click.argument(
+    "kind",
+    required=False,
+    shell_complete=completing(lambda: _KINDS),
+    metavar="[methods|suites|models|datasets|metrics|checks|runs]",
+)
 @plugin_option
 @store_option
 @format_option
@@ -33,7 +39,7 @@ def command(kind: str | None, plugins: tuple[str, ...], store: Path, format_: st
         raise UsageError(f"unknown kind {kind!r}{suggestion(kind, _KINDS)}")
     broken = ways_in.ready(plugins)
     kinds = _KINDS[:-1] if kind is None else (kind,)
-    click.echo(render([_table(k, store) for k in kinds], format_), nl=False)
+    click.echo(render([_table(k, store) for k in kinds], format_, terminal_width()), nl=False)
     for name, error in broken.items():
         click.echo(f"broken plug-in {name}: {error}", err=True)
 

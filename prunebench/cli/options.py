@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +17,16 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """A click option with the variable `PRUNEBENCH_<LONG_NAME>`."""
+def option(*names: str, variable: str = "", **settings: Any) -> Callable[[F], F]:
+    """A click option with the variable `PRUNEBENCH_<LONG_NAME>`, or another where the word means something else."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    variable = "PRUNEBENCH_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, **settings)
+    variable = variable or long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=f"PRUNEBENCH_{variable}", **settings)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output goes to; None where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def common(function: F) -> F:

@@ -6,20 +6,27 @@ import importlib
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from prunebench.errors import suggestion
 
 _VERBS = {
+    "cache": "what the stored artifacts take, and deleting some",
+    "completion": "the script that completes words in a shell",
+    "env": "versions, device, and every option with where its value comes from",
+    "export": "records of a run as CSV, JSON or Parquet",
     "list": "what there is: methods, suites, models, datasets, metrics, checks, runs",
     "run": "run suites, or go on with an earlier run",
     "show": "one thing in full: a method, model, dataset, suite, metric, check or run",
+    "validate": "whether methods do what they declare",
 }
 
 _EPILOG = """\
 \b
 Exit codes:
   0 fine            3 some cells failed     70 internal error
-  1 regression      4 nothing to run       130 interrupted
+  1 regression,     4 nothing to run       130 interrupted
+    faults found
   2 usage                                  143 terminated
 
 Results go to standard output, everything else to standard error.
@@ -42,9 +49,14 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, with a suggestion for a misspelt verb."""
-        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+        if args and args[0] not in _VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(f"unknown verb {args[0]!r}{suggestion(args[0], _VERBS)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs with their one line, and options, without importing a verb."""
+        verbs = [CompletionItem(name, help=_VERBS[name]) for name in sorted(_VERBS) if name.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Verbs with their one line, without importing them."""
@@ -73,12 +85,18 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
     help="Print versions and exit.",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors.")
-def root() -> None:
-    r"""Benchmark and sanity checks for neural-network pruning methods.
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Benchmark and sanity checks for neural-network pruning methods.
 
     \b
-    prunebench run collapse                     critical compression of all methods, about a minute
-    prunebench run collapse -m 'synflow*'       of some of them
-    prunebench list methods                     what can be run
-    prunebench show synflow                     one method: paper, parameters, traps
-    """
+    prunebench run collapse                  all of its methods, about a minute
+    prunebench run collapse -m 'synflow*'    some of them
+    prunebench list methods                  what can be run
+    prunebench show synflow                  one method: paper, parameters, traps
+    """  # noqa: D301 - click looks for the backspace itself
+    from prunebench.cli.config import configuration
+
+    assert isinstance(context.command, click.Group), "verbs are in a group"
+    context.obj = configuration(context.command, context)
+    context.default_map = context.obj.values

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from prunebench.analysis.tables import Table, render
-from prunebench.cli.options import common, format_option, option, plugin_option, store_option
+from prunebench.cli.completion import completing, things
+from prunebench.cli.options import common, format_option, option, plugin_option, store_option, terminal_width
 from prunebench.errors import UnknownNameError, suggestion
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("name", metavar="NAME|RUN")
+@click.argument("name", metavar="NAME|RUN", shell_complete=completing(things))
 @option("--cells", is_flag=True, help="Of a run: every cell with its status and metrics.")
 @option("--errors", is_flag=True, help="Of a run: tracebacks and output of what failed.")
 @plugin_option
@@ -38,7 +39,7 @@ def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], stor
         tables = [*leaderboards(results), *_outcome(results), *([_cells(results)] if cells else [])]
         if errors:
             _explain(results)
-    click.echo(render(tables, format_), nl=False)
+    click.echo(render(tables, format_, terminal_width()), nl=False)
 
 
 def _explain(results: Results) -> None:
@@ -139,8 +140,12 @@ def _outcome(results: Results) -> list[Table]:
 
 
 def _status(results: Results) -> Table:
+    from prunebench.records.overrides import comparable
+
     pairs = {status: str(count) for status, count in sorted(results.statuses().items())}
-    return Table(f"run {results.run_id}", ("status", "cells"), tuple(pairs.items()), (False, True))
+    scale = str(results.plan["scale"])
+    mark = "" if comparable(scale) else f", compares with no others: {scale}"
+    return Table(f"run {results.run_id}{mark}", ("status", "cells"), tuple(pairs.items()), (False, True))
 
 
 def _cells(results: Results) -> Table:

@@ -16,6 +16,9 @@ from prunebench.errors import PruningError, ScoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NO_SHARE = 1e-200
+"""Of a weight: less than that is none."""
+
 Scope = Literal["global", "layer"]
 
 
@@ -85,20 +88,31 @@ def descending(values: Values, index: Index, ties: Ties, total: int) -> Index:
     return order
 
 
-def in_scope(values: Values, index: Index, layout: Layout, scope: Scope, ties: Ties) -> Values:
-    """Values that compete over all layers as the scope demands.
+def in_scope(values: Values, index: Index, layout: Layout, shares: Mapping[str, float] | None, ties: Ties) -> Values:
+    """Values that compete over all layers so that each layer gets its share of any count.
 
-    `global`: the scores themselves. `layer`: the j-th best of a layer's n weights gets −(j − ½)/n, so that a global
-    selection gives every layer its share of the count by Webster's method: round(d·n) each, apart from what the exact
-    total forces, and never less for a larger count (largest remainders would not be monotone).
+    `shares` None: the scores themselves, over all layers. Otherwise the j-th best of a layer with share q gets
+    −(j − ½)/q, so that a global selection apportions the count to the layers by Webster's method: q rounded each where
+    the shares sum to the count, apart from what the exact total forces, and never less for a larger count (largest
+    remainders would not be monotone). A layer without a share comes last.
+
+    Args:
+        values: scores of the weights at `index`.
+        index: ascending flat indices.
+        layout: of all weights.
+        shares: weights that each layer is to keep, up to a common factor; the layers' sizes give all one density.
+        ties: order among equals.
     """
-    if scope == "global":
+    if shares is None:
         return values
-    shares = np.empty(len(values))
-    for size, part in zip(layout.sizes, layout.segments(index).values(), strict=True):
+    found = np.empty(len(values))
+    for name, part in layout.segments(index).items():
         order = descending(values[part], index[part], ties, layout.total)
-        shares[part][order] = -(np.arange(len(order)) + 0.5) / size
-    return shares
+        places = np.arange(len(order)) + 0.5
+        share = shares[name]
+        # Without a share: below every place of a layer that has one, and still in the layer's own order.
+        found[part][order] = -places / share if share > _NO_SHARE else -1e300 * (places / layout.total)
+    return found
 
 
 def competing(scores: Mapping[str, Tensor], layout: Layout, index: Index) -> Values:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prunebench.engine.bounds import fewest_weights, shortest_path
+from prunebench.engine.bounds import fewest_weights
 from prunebench.engine.effective import Connectivity
 from prunebench.engine.pruning import masks_at
 from prunebench.records.metrics import NOTIONS
@@ -76,7 +76,7 @@ class Observer:
         full = self._connectivity.full()
         self.layers, self.total = len(full), full.total()
         self.outputs = self._connectivity.outputs(full).numel()
-        self.fewest = fewest_weights(self.layers, shortest_path(model, shape), self.outputs)
+        self.fewest = fewest_weights(model, shape)
 
     def view(self, masks: Masks) -> View:
         """What the masks leave."""

@@ -3,8 +3,14 @@
 A boolean map over channels and positions goes through the network's own forward pass with the weights replaced by
 their masks: through true padding, stride, dilation, groups, pooling, residual sums and reshapes. Its backward pass
 finds what reaches an output. Every value is clamped to 0 or 1 after every operation, so that no depth overflows and
-each sum of non-negative terms is exact in its sign. Activations and BatchNorm pass their own position; biases feed no
-path (Vysogorets & Kempe 2023).
+each sum of non-negative terms is exact in its sign. Biases feed no path (Vysogorets & Kempe 2023).
+
+What has no weights passes paths by its wiring, whatever the values:
+
+- activations and BatchNorm pass their own position;
+- a sum, a difference or a product passes the paths of each operand: a gate reaches what it gates;
+- layer, group, instance and RMS norm and softmax pass from any position to any other that they normalise together;
+- attention passes from its query's position and from every key's and value's, within a head.
 """
 
 from __future__ import annotations
@@ -16,18 +22,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from prunebench.engine.attention import arguments, multi_head, scaled_dot_product
 from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.operators import (
     ACTIVATIONS,
     ADAPTIVE_MAX_POOLS,
     ADDITIONS,
     BATCH_NORMS,
+    CASTS,
     CONTRACTIONS,
     IDENTITIES,
     JOINS,
     MAX_POOLS,
     POSITIVE,
-    SCALINGS,
+    PRODUCTS,
+    QUOTIENTS,
+    SIGNED_INTERPOLATION,
+    SOFTMAXES,
+    operands_of,
+    title,
+    writes_in_place,
 )
 from prunebench.engine.prunable import private_copy, prunable
 from prunebench.errors import UnsupportedOperatorError
@@ -120,17 +134,17 @@ class _Reachability(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        given = _tensors(args) + _tensors(tuple(kwargs.values()))
+        given = operands_of((*args, *kwargs.values()))
         operands = [t for t in given if self.tracks(t)]
         if not operands:
             result = func(*args, **kwargs)
-            if func not in CONTRACTIONS and any(id(t) in self._masks for t in given) and _tensors((result,)):
+            if func not in CONTRACTIONS and any(id(t) in self._masks for t in given) and operands_of((result,)):
                 raise _unsupported(func, " on a prunable weight")
             return result
         result = self._rule(func, args, kwargs, operands)
-        if _writes_in_place(func) and result is not args[0]:
+        if writes_in_place(func) and result is not args[0]:
             result = args[0].copy_(result)
-        for tensor in _tensors((result,)):
+        for tensor in operands_of((result,)):
             self._tracked[id(tensor)] = tensor
         return result
 
@@ -139,36 +153,50 @@ class _Reachability(TorchFunctionMode):
     ) -> Any:
         if func in CONTRACTIONS:
             return self._contraction(func, *args, **kwargs)
-        if func in ACTIVATIONS or func in BATCH_NORMS or func in IDENTITIES:
+        if func in ACTIVATIONS or func in BATCH_NORMS or func in IDENTITIES or func in CASTS:
             return args[0] if args else kwargs["input"]
         if func in MAX_POOLS:
             return _clamped(_pooled(func, *args, **kwargs))
         if func in ADAPTIVE_MAX_POOLS:
-            return _clamped(ADAPTIVE_MAX_POOLS[func](*args[:2]))
+            return _clamped(_adaptively_pooled(func, *args, **kwargs))
         if func is F.pad:
             return _clamped(_padded(*args, **kwargs))
+        if func is F.interpolate:
+            return _clamped(_resized(*args, **kwargs))
         if func in JOINS:
             return _clamped(self._joined(func, *args, **kwargs))
         if func in POSITIVE:
             return _clamped(func(*args, **kwargs))
-        if func in ADDITIONS or (func in SCALINGS and len(operands) == 1):
+        if func in ADDITIONS or func in PRODUCTS or (func in QUOTIENTS and len(operands) == 1):
             # Broadcast as the operation would; operands that are no activation reach nothing.
-            shape = torch.broadcast_shapes(*(t.shape for t in _tensors(args)))  # type: ignore[no-untyped-call]
+            given = operands_of((*args, *kwargs.values()))
+            shape = torch.broadcast_shapes(*(t.shape for t in given))  # type: ignore[no-untyped-call]
             return _clamped(sum(t.expand(shape) for t in operands))
+        if func in NORMALISATIONS or func in SOFTMAXES:
+            rule: Callable[..., Tensor] = NORMALISATIONS.get(func, _along)
+            return _clamped(rule(*args, **kwargs))
+        if func is F.multi_head_attention_forward:
+            return multi_head(self._mask_of, _clamped, arguments(args, kwargs))
+        if func is F.scaled_dot_product_attention:
+            return _clamped(scaled_dot_product(*args, **kwargs))
         result = func(*args, **kwargs)
-        if result is None or _tensors((result,)):
+        if result is None or operands_of((result,)):
             raise _unsupported(func)
         return result
+
+    def _mask_of(self, weight: Tensor) -> Tensor:
+        """The mask of a prunable weight; ones for any other."""
+        mask = self._masks.get(id(weight))
+        return torch.ones_like(weight, dtype=torch.float32) if mask is None else mask
 
     def _contraction(
         self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, _bias: Tensor | None = None, *args: Any,
         **kwargs: Any,
     ) -> Tensor:  # fmt: skip
-        mask = self._masks.get(id(weight))
         kwargs.pop("bias", None)
-        if mask is None:
-            mask = torch.ones_like(weight, dtype=torch.float32)
-        reached: Tensor = _clamped(func(input, mask, None, *args, **kwargs))
+        if not self.tracks(input) or self.tracks(weight):
+            raise _unsupported(func, " on a weight that depends on the input")
+        reached: Tensor = _clamped(func(input, self._mask_of(weight), None, *args, **kwargs))
         return reached
 
     def _joined(self, func: Callable[..., Tensor], tensors: Sequence[Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -177,14 +205,9 @@ class _Reachability(TorchFunctionMode):
 
 
 def _unsupported(func: Callable[..., Any], where: str = "") -> UnsupportedOperatorError:
-    name = getattr(func, "__name__", str(func))
-    return UnsupportedOperatorError(f"no reachability rule for operator {name!r}{where}: effective density is unknown")
-
-
-def _writes_in_place(func: Callable[..., Any]) -> bool:
-    """Torch's naming rule: `add_`, but not `__add__`; `__iadd__` is rebound by the caller."""
-    name = getattr(func, "__name__", "")
-    return name.endswith("_") and not name.endswith("__")
+    return UnsupportedOperatorError(
+        f"no reachability rule for operator {title(func)!r}{where}: effective density is unknown"
+    )
 
 
 def _clamped(value: Any) -> Any:
@@ -212,17 +235,58 @@ def _pooled(
     return MAX_POOLS[func](input, kernel_size, stride, padding, ceil_mode)
 
 
+def _adaptively_pooled(
+    func: Callable[..., Any], input: Tensor, output_size: Any, return_indices: bool = False
+) -> Tensor:
+    if return_indices:
+        raise UnsupportedOperatorError("no reachability rule for max pooling with dilation or indices")
+    return ADAPTIVE_MAX_POOLS[func](input, output_size)
+
+
 def _padded(input: Tensor, pad: Sequence[int], mode: str = "constant", _value: float | None = None, **_: Any) -> Tensor:
     """A constant border reaches nothing, whatever its value."""
     return F.pad(input, pad, mode)
 
 
-def _tensors(values: Any) -> list[Tensor]:
-    """Tensors among the values, one level of lists and tuples included."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, tuple | list):
-            found += [v for v in value if isinstance(v, Tensor)]
-    return found
+def _resized(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *args: Any, **kwargs: Any
+) -> Tensor:
+    if mode in SIGNED_INTERPOLATION:
+        raise UnsupportedOperatorError(f"no reachability rule for interpolation of mode {mode!r}")
+    return F.interpolate(input, size, scale_factor, mode, *args, **kwargs)
+
+
+def _along(input: Tensor, dim: int | None = None, *_: Any, **__: Any) -> Tensor:
+    """Softmax: every position from all along one dimension."""
+    if dim is None:
+        raise UnsupportedOperatorError("no reachability rule for a softmax over no given dimension")
+    return input.sum(dim, keepdim=True).expand_as(input)
+
+
+def _layer_norm(input: Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any) -> Tensor:
+    return input.sum(tuple(range(-len(normalized_shape), 0)), keepdim=True).expand_as(input)
+
+
+def _group_norm(input: Tensor, num_groups: int, *_: Any, **__: Any) -> Tensor:
+    grouped = input.reshape(input.shape[0], num_groups, -1)
+    return grouped.sum(-1, keepdim=True).expand_as(grouped).reshape(input.shape)
+
+
+def _instance_norm(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    if not kwargs.get("use_input_stats", args[4] if len(args) > 4 else True):
+        return input
+    return input.sum(tuple(range(2, input.dim())), keepdim=True).expand_as(input)
+
+
+def _unit_norm(input: Tensor, _p: float = 2.0, dim: int = 1, *_: Any, **__: Any) -> Tensor:
+    return input.sum(dim, keepdim=True).expand_as(input)
+
+
+NORMALISATIONS: dict[Callable[..., Any], Callable[..., Tensor]] = {
+    F.layer_norm: _layer_norm,
+    F.rms_norm: _layer_norm,
+    F.group_norm: _group_norm,
+    F.instance_norm: _instance_norm,
+    F.normalize: _unit_norm,
+}
+"""Normalisations by their own input, and what reaches each position of their output."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from prunebench.engine.prunable import prunable
@@ -14,6 +19,9 @@ from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_FORMAT = "prunebench-masks-1"
 
 
 class Masks(Mapping[str, Tensor]):
@@ -86,6 +94,42 @@ class Masks(Mapping[str, Tensor]):
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.masked_fill_(~self[name].to(weight.device), 0)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file, eight weights a byte, shapes in its metadata.
+
+        Raises:
+            PruningError: the file cannot be written.
+        """
+        path = Path(path)
+        part = path.with_name(f"{path.name}.part")
+        shapes = {name: list(mask.shape) for name, mask in self.items()}
+        try:
+            save_file(self.packed(), part, metadata={"format": _FORMAT, "shapes": json.dumps(shapes)})
+            part.replace(path)
+        except (OSError, SafetensorError) as error:
+            raise PruningError(f"masks cannot be written to {path}: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Masks:
+        """Masks that `save` wrote.
+
+        Raises:
+            PruningError: there is no such file, or it holds no masks.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != _FORMAT:
+                    raise PruningError(f"{path} holds no masks: its format is {metadata.get('format', 'unknown')}")
+                shapes: dict[str, list[int]] = json.loads(metadata["shapes"])
+                packed = {name: file.get_tensor(name) for name in shapes}
+        except (OSError, SafetensorError) as error:
+            raise PruningError(f"masks cannot be read from {path}: {error}") from error
+        for name, shape in shapes.items():
+            if packed[name].numel() != -(-math.prod(shape) // 8):
+                raise PruningError(f"{path} is damaged: layer {name} has {packed[name].numel()} bytes")
+        return cls.unpacked(packed, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
 
     def packed(self) -> dict[str, Tensor]:
         """Eight weights a byte, for storage; `unpacked` needs the shapes back."""

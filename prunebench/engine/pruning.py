@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,20 @@ from torch import Tensor
 
 from prunebench.engine.allocate import Ties, best, competing, descending, in_scope
 from prunebench.engine.masks import Masks
+from prunebench.engine.ratios import quotas
 from prunebench.engine.schedules import counts
-from prunebench.engine.scoring import Session
+from prunebench.engine.ticket import Ticket
 from prunebench.errors import PruningError
-from prunebench.seeding import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from torch import nn
-
     from prunebench.engine.layout import Index, Layout, Values
-    from prunebench.engine.method import ScoreMethod
-    from prunebench.tasks.datasets.base import Split
+    from prunebench.engine.scorer import ScoreMethod
+    from prunebench.engine.scoring import Session
 
-_ADAPTIVE_ROUNDS = 100
-"""`rounds=adaptive` walks as 100 rounds do, and splits every round whose prune size would reach the cut size."""
+_FINE = 100
+"""Rounds of `rounds=adaptive`, which splits every one whose prune size would reach the cut size."""
 
 _BELOW = 1 - 1e-9
 """Of the cut size: sums of the same scores in another order differ in their last digits."""
@@ -76,59 +75,6 @@ def target_count(total: int, layers: int, density: float) -> int:
     return count
 
 
-def open_session(
-    method: ScoreMethod, model: nn.Module, shape: tuple[int, ...], *, data: Split | None, repetition: int,
-    device: torch.device,
-) -> Session:  # fmt: skip
-    """A session with the method's scoring mode and, if it needs data, a class-balanced scoring set.
-
-    Raises:
-        PruningError: the method needs data and there is none, or too few samples of a class.
-    """
-    batch: Split | None = None
-    if "data" in method.needs:
-        if data is None:
-            raise PruningError(f"method {method.name!r} needs data: give it a batch of inputs and labels")
-        generator = torch.Generator().manual_seed(seed_of("scoring-data", repetition))
-        batch = data.balanced(method.words.samples_per_class, generator)
-    return Session(
-        model, shape, mode=method.words.mode, batch=batch, purpose=method.name, repetition=repetition, device=device
-    )
-
-
-def walk(method: ScoreMethod, session: Session, density: float) -> Iterator[Round]:
-    """The rounds from the dense network down to exactly round(d·N) weights.
-
-    Raises:
-        PruningError: fewer weights than layers would be left.
-        ScoreError: the method's scores are not usable.
-    """
-    layout, ties, words = session.layout, session.ties, method.words
-    target_count(layout.total, len(layout.shapes), density)
-    rounds = _ADAPTIVE_ROUNDS if isinstance(words.rounds, str) else words.rounds
-    planned = counts(layout.total, density, rounds, words.schedule)
-    index = np.arange(layout.total)
-    number = 0
-    while planned:
-        scores = competing(session.scores(method.scorer, index, number), layout, index)
-        ranked = in_scope(scores, index, layout, words.scope, ties)
-        step = Round(layout, index, scores, ranked, best(ranked, index, planned[0], ties, layout.total))
-        if words.rounds == "adaptive" and step.prune_size() >= (cut := _BELOW * step.cut_size(session.cuts)) > 0:
-            count = max(planned[0], len(index) - _most_below(cut, step, ties))
-            step = replace(step, kept=best(ranked, index, count, ties, layout.total))
-        yield step
-        index = index[step.kept]
-        number += 1
-        if len(index) == planned[0]:
-            planned.pop(0)
-
-
-def prune(method: ScoreMethod, session: Session, density: float) -> Masks:
-    """Masks that keep exactly round(d·N) weights; raises as `walk` does."""
-    *_, last = walk(method, session, density)
-    return session.masks(last.index[last.kept])
-
-
 @dataclass(frozen=True)
 class Descent:
     """One walk down to one weight a layer: every count of weights on the way, in one table of ranks."""
@@ -141,25 +87,114 @@ class Descent:
     """Each round's prune size over cut size; None where no layer that cuts the network had a score."""
 
 
-def descend(method: ScoreMethod, session: Session) -> Descent:
-    """Walk to density L/N. A count between two rounds is served by the round that it falls in, so masks are nested.
+class Walker:
+    """A scored method at work on one network."""
 
-    Raises:
-        ScoreError: the method's scores are not usable.
-    """
-    layout = session.layout
-    ranks = np.zeros(layout.total, dtype=np.int32)
-    kept: list[int] = []
-    ratios: list[float | None] = []
-    step: Round | None = None
-    for step in walk(method, session, len(layout.shapes) / layout.total):
-        kept.append(int(np.count_nonzero(step.kept)))
-        _rank(ranks, step, ~step.kept, start=kept[-1], ties=session.ties)
-        cut = step.cut_size(session.cuts)
-        ratios.append(step.prune_size() / cut if cut else None)
-    assert step is not None, "a walk has at least one round"
-    _rank(ranks, step, step.kept, start=0, ties=session.ties)
-    return Descent(layout.split(torch.from_numpy(ranks)), tuple(kept), tuple(ratios))
+    def __init__(self, method: ScoreMethod, session: Session) -> None:
+        """Walk `method` on the session's network."""
+        self._method, self.session = method, session
+        self.layout: Layout = session.layout
+
+    def scores(self) -> dict[str, Tensor]:
+        """Scores of the dense network, by layer, normalised to total 1 in absolute value.
+
+        Raises:
+            PruningError: all are zero.
+            ScoreError: the method's scores are not usable.
+        """
+        full = np.arange(self.layout.total)
+        found = self.session.scores(self._method.scorer, self.session.masks(full), 0)
+        total = _absolute(competing(found, self.layout, full))
+        if total == 0:
+            raise PruningError(f"all scores of {self._method.name!r} are zero: no signal passes through the network")
+        return {name: found[name].detach() / total for name in self.layout.shapes}
+
+    def rounds(self, density: float, *, fine: bool = False) -> Iterator[Round]:
+        """The rounds from the dense network down to exactly round(d·N) weights.
+
+        Args:
+            density: of the last round.
+            fine: under keep ratios, follow them through 100 densities on the way without scoring more often.
+
+        Raises:
+            PruningError: fewer weights than layers would be left, or keep ratios that cannot be used.
+            ScoreError: the method's scores are not usable.
+        """
+        method, session, layout, words = self._method, self.session, self.layout, self._method.words
+        target_count(layout.total, len(layout.shapes), density)
+        everything = np.arange(layout.total)
+        alive = everything
+        number = 0
+        values: Values | None = None
+        planned = self._planned(density, fine)
+        while planned:
+            count, again = planned[0]
+            index = everything if method.returns else alive
+            if again or values is None:
+                scores = session.scores(method.scorer, session.masks(alive), number)
+                values = competing(scores, layout, index)
+                number += 1
+            last = len(planned) == 1
+            ranked = in_scope(
+                values, index, layout, self._shares(density if last else count / layout.total), session.ties
+            )
+            step = Round(layout, index, values, ranked, best(ranked, index, count, session.ties, layout.total))
+            if words.rounds == "adaptive" and step.prune_size() >= (cut := _BELOW * step.cut_size(session.cuts)) > 0:
+                count = max(count, len(index) - _most_below(cut, step, session.ties))
+                step = replace(step, kept=best(ranked, index, count, session.ties, layout.total))
+            yield step
+            alive = index[step.kept]
+            values = values[step.kept] if not method.returns else values
+            if len(alive) == planned[0][0]:
+                planned.popleft()
+
+    def ticket(self, density: float) -> Ticket:
+        """Masks that keep exactly round(d·N) weights; raises as `rounds` does."""
+        *_, last = self.rounds(density)
+        rule = self._method.ratios
+        notes = quotas(rule, self.layout, density, self._method.name)[1] if rule else ()
+        return Ticket(self.session.masks(last.index[last.kept]), notes=notes)
+
+    def descend(self) -> Descent:
+        """Walk to density L/N. A count between two rounds is served by the round that it falls in: masks are nested.
+
+        Raises:
+            PruningError: pruned weights may return, so that no two densities share a walk.
+            ScoreError: the method's scores are not usable.
+        """
+        layout, ties = self.layout, self.session.ties
+        if self._method.returns:
+            raise PruningError(f"weights that {self._method.name!r} prunes may return: every density is its own walk")
+        ranks = np.zeros(layout.total, dtype=np.int32)
+        kept: list[int] = []
+        ratios: list[float | None] = []
+        step: Round | None = None
+        for step in self.rounds(len(layout.shapes) / layout.total, fine=True):
+            kept.append(int(np.count_nonzero(step.kept)))
+            _rank(ranks, step, ~step.kept, start=kept[-1], ties=ties)
+            cut = step.cut_size(self.session.cuts)
+            ratios.append(step.prune_size() / cut if cut else None)
+        assert step is not None, "a walk has at least one round"
+        _rank(ranks, step, step.kept, start=0, ties=ties)
+        return Descent(layout.split(torch.from_numpy(ranks)), tuple(kept), tuple(ratios))
+
+    def _planned(self, density: float, fine: bool) -> deque[tuple[int, bool]]:
+        """Counts of the rounds, and before which of them the network is scored anew."""
+        words, total = self._method.words, self.layout.total
+        rounds = _FINE if isinstance(words.rounds, str) else words.rounds
+        scored = counts(total, density, rounds, words.schedule)
+        if not fine or self._method.ratios is None:
+            return deque((count, True) for count in scored)
+        after = {total, *scored[:-1]}
+        way = sorted({*scored, *counts(total, density, _FINE, "exponential")}, reverse=True)
+        return deque((count, previous in after) for previous, count in zip([total, *way], way, strict=False))
+
+    def _shares(self, density: float) -> Mapping[str, float] | None:
+        """What each layer is to keep at a density."""
+        method, layout = self._method, self.layout
+        if method.ratios is not None:
+            return quotas(method.ratios, layout, density, method.name)[0]
+        return None if method.words.scope == "global" else dict(zip(layout.shapes, layout.sizes, strict=True))
 
 
 def masks_at(ranks: Mapping[str, Tensor], count: int) -> Masks:

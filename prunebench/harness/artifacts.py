@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -72,12 +73,14 @@ class ArtifactStore:
         return values, tensors
 
     def get(self, key: str) -> StoredArtifact:
-        """The artifact of a key.
+        """The artifact of a key, which counts as a use of it.
 
         Raises:
             StoreError: it is missing or damaged.
         """
         path = self.path(key)
+        with contextlib.suppress(OSError):  # A store on a read-only disk is still read.
+            os.utime(path)
         try:
             plain = json.loads(path.read_text(encoding="utf-8"))
             return StoredArtifact(plain["value"], plain["cost"], plain["role"], plain["tensors"], path)

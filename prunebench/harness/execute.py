@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from prunebench.graph import ancestors
+from prunebench.harness.memory import PEAK
 from prunebench.harness.worker import Job
 from prunebench.records.schema import Failure, Record
 
@@ -75,7 +76,10 @@ class Execution:
             for key in sorter.get_ready():
                 heapq.heappush(ready, (-seconds[key], order, key))
                 order += 1
-            if ready and len(self._running) < self.executor.slots and not self._stopping():
+            stopping = self._stopping()
+            if stopping:  # What waited for a failed step needs no more work, only its records.
+                ready = [entry for entry in ready if self._is_doomed(entry[2])]
+            if ready and (stopping or len(self._running) < self.executor.slots):
                 _, _, key = heapq.heappop(ready)
                 if key in self._stored or self._is_doomed(key):
                     self._finish(self._nodes[key])
@@ -197,7 +201,7 @@ class Execution:
         )
 
     def _cost(self, node: Node) -> dict[str, dict[str, float]]:
-        """Seconds by role, summed over the distinct ancestors: a cache hit keeps its cost."""
+        """By role, seconds summed over the distinct ancestors and the highest peak: a cache hit keeps its cost."""
         total: dict[str, dict[str, float]] = {}
         for part in ancestors([node]):
             if part.key not in self._costs:
@@ -206,7 +210,7 @@ class Execution:
             role, cost = self._costs[part.key]
             sums = total.setdefault(role, {})
             for name, value in cost.items():
-                sums[name] = sums.get(name, 0.0) + value
+                sums[name] = max(sums.get(name, 0.0), value) if name == PEAK else sums.get(name, 0.0) + value
         return total
 
 

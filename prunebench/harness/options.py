@@ -22,6 +22,8 @@ class RunOptions:
     scale: Annotated[str, Kind.ROW] = "quick"
     methods: Annotated[tuple[str, ...], Kind.ROW] = ()
     """Specs instead of the suites' own, globs among them, `+SPEC` beside them."""
+    overrides: Annotated[tuple[str, ...], Kind.ROW] = ()
+    """`KEY=VALUE` of the suites' scale: cells of another scale, which nothing compares with the suite's own."""
     plugins: Annotated[tuple[str, ...], Kind.CONTENT] = ()
     """Files or modules; their code counts in the keys of the steps that use it."""
     device: Annotated[str, Kind.ENVIRONMENT] = "auto"
@@ -40,7 +42,13 @@ class RunOptions:
     fail_fast: Annotated[bool, Kind.RUNTIME] = False
     store: Annotated[Path, Kind.RUNTIME] = Path(".prunebench")
     data: Annotated[Path | None, Kind.RUNTIME] = None
-    """Folder of data sets that are made or downloaded; None is the user's cache."""
+    """Folder of data sets that are made, downloaded or put there; None is the user's cache."""
+    download: Annotated[bool, Kind.RUNTIME] = False
+    """Fetch missing data sets before any step runs; nothing else ever uses the network."""
+    cache_size: Annotated[str | None, Kind.RUNTIME] = None
+    """Bound of the store's artifacts after the run, with a unit."""
+    report: Annotated[Path | None, Kind.RUNTIME] = None
+    """Folder for the leaderboard and the records."""
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -52,6 +60,7 @@ class RunOptions:
                 raise UsageError(f"unknown {name} {getattr(self, name)!r}{suggestion(getattr(self, name), words)}")
         parse_duration(self.timeout)
         parse_size(self.memory)
+        parse_size(self.cache_size)
 
     @property
     def workers(self) -> int:

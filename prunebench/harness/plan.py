@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prunebench.checks.base import Block, Cell
 from prunebench.errors import DuplicateNameError, NothingToDoError, UsageError, suggestion
 from prunebench.graph import Node, ancestors
+from prunebench.records.overrides import changed
 from prunebench.records.schema import Row
 from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS
 from prunebench.spec import Spec
@@ -30,6 +31,9 @@ class Plan:
 
     suites: tuple[Suite, ...]
     scale: str
+    """Its name in the suites."""
+    label: str
+    """Its name in rows: with what `--set` changes of it."""
     cells: tuple[Cell, ...]
     environment: Environment
 
@@ -63,7 +67,7 @@ class Plan:
                 {"name": s.name, "version": s.version, "question": s.question, "presentation": s.presentation()}
                 for s in self.suites
             ],
-            "scale": self.scale,
+            "scale": self.label,
             "environment": self.environment.plain(),
             "steps": len(self.nodes),
             "rows": [cell.row.plain() for cell in self.cells],
@@ -72,7 +76,7 @@ class Plan:
 
 def make_plan(
     suites: Sequence[Suite], scale: str, environment: Environment, *, methods: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: int | None = None, overrides: Sequence[str] = (),
 ) -> Plan:  # fmt: skip
     """All cells of some suites at a scale.
 
@@ -82,6 +86,7 @@ def make_plan(
         environment: of the run.
         methods: specs that replace every grid's methods; globs choose among a grid's own; `+SPEC` adds one.
         seeds: repetitions instead of the scale's.
+        overrides: `KEY=VALUE` for the scale of every suite.
 
     Raises:
         UsageError: unknown names, parameters that do not fit, globs that match nothing.
@@ -90,18 +95,21 @@ def make_plan(
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one repetition is needed")
     cells: list[Cell] = []
-    for suite in suites:
+    altered = [changed(suite, scale, overrides) for suite in suites]
+    for suite, label in altered:
         chosen = suite.at(scale)
+        grids = list(_chosen_methods(chosen.grid, methods))
         for number in range(chosen.seeds if seeds is None else seeds):
-            for grid, specs in _chosen_methods(chosen.grid, methods):
-                cells += _cells(suite, scale, grid, specs, number)
+            for grid, specs in grids:
+                cells += _cells(suite, label, grid, specs, number)
     if not cells:
         raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
     unique = {cell.row: cell for cell in cells}
-    if len(unique) < len(cells) and not methods:
+    if len(unique) < len(cells) and not methods and not overrides:
         row, _ = Counter(cell.row for cell in cells).most_common(1)[0]
         raise DuplicateNameError(f"suite {row.suite!r} has the cell {row} twice")
-    return Plan(tuple(suites), scale, tuple(unique.values()), environment)
+    labels = " / ".join(dict.fromkeys(label for _, label in altered))
+    return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(unique.values()), environment)
 
 
 def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repetition: int) -> Iterator[Cell]:
@@ -109,7 +117,7 @@ def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repeti
     for model in map(MODELS.minimal, grid.models):
         for dataset in map(DATASETS.minimal, grid.datasets):
             for method in methods:
-                row = partial(_row, suite, scale, grid.check, model, dataset, method, repetition)
+                row = partial(_row, suite, scale, grid.check, str(model), str(dataset), str(method), repetition)
                 yield from builder(
                     Block(
                         model, dataset, method, tuple(grid.densities), tuple(grid.arms), repetition, grid.seconds, row
@@ -118,7 +126,7 @@ def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repeti
 
 
 def _row(
-    suite: Suite, scale: str, check: str, model: Spec, dataset: Spec, method: Spec, repetition: int,
+    suite: Suite, scale: str, check: str, model: str, dataset: str, method: str, repetition: int,
     density: float | None, arm: str | None,
 ) -> Row:  # fmt: skip
     return Row(
@@ -126,10 +134,10 @@ def _row(
         suite_version=suite.version,
         check=check,
         scale=scale,
-        model=str(model),
-        dataset=str(dataset),
+        model=model,
+        dataset=dataset,
         recipe=None,
-        method=str(method),
+        method=method,
         density=density,
         arm=arm,
         repetition=repetition,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunebench.environment import Environment
 
-_LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mnist1d")
+_LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mnist1d", "pillow")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 

@@ -8,26 +8,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from prunebench import plugins
 from prunebench.environment import Environment
 from prunebench.errors import ExitCode, StoreError
+from prunebench.graph import ancestors
 from prunebench.harness.artifacts import ArtifactStore
+from prunebench.harness.cache import evict, stored, too_much
 from prunebench.harness.execute import Execution
 from prunebench.harness.executors.inline import InlineExecutor
 from prunebench.harness.executors.processes import ProcessExecutor
 from prunebench.harness.files import write_whole
 from prunebench.harness.interrupt import Interrupt
 from prunebench.harness.journal import Journal
+from prunebench.harness.lock import locked
 from prunebench.harness.plan import Plan, make_plan
 from prunebench.harness.progress import Progress, Silence
 from prunebench.harness.provenance import digest_of, provenance
 from prunebench.harness.worker import Setting
+from prunebench.spec import Spec
+from prunebench.tasks.datasets import identity
+from prunebench.tasks.datasets.places import data_at
 from prunebench.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from prunebench.harness.executors.base import Executor
@@ -53,7 +57,16 @@ def plan_run(suites: Sequence[Suite], options: RunOptions) -> Plan:
     """The plan of a run, with plug-ins loaded; nothing is written."""
     plugins.ready(options.plugins)
     environment = Environment.here(device=options.device, threads=options.threads)
-    return make_plan(suites, options.scale, environment, methods=options.methods, seeds=options.seeds)
+    identity.forget()
+    with data_at(options.data):
+        return make_plan(
+            suites,
+            options.scale,
+            environment,
+            methods=options.methods,
+            seeds=options.seeds,
+            overrides=options.overrides,
+        )
 
 
 def execute_run(plan: Plan, options: RunOptions, show: Callable[[int, int], Progress] | None = None) -> Done:
@@ -66,14 +79,17 @@ def execute_run(plan: Plan, options: RunOptions, show: Callable[[int, int], Prog
 
     Raises:
         StoreError: the store cannot be used, or is in use.
+        DataError: a data set that was to be downloaded cannot be.
     """
     folder = options.store.resolve() / "runs" / plan.run_id
     with ExitStack() as stack:
-        stack.enter_context(_locked(options.store))
+        stack.enter_context(locked(options.store))
         journal = stack.enter_context(Journal(folder))
         journal.forget(lambda record: _runs_again(record, options))
         resumed = len(journal.done)
         cells = [cell for cell in plan.cells if cell.row.digest not in journal.done]
+        if options.download:
+            _download({cell.row.dataset for cell in cells}, options)
         origin = provenance(plan.environment, options.plugins)
         _write_beside(folder, plan, origin)
         interrupt = stack.enter_context(Interrupt(raises=options.executor == "inline"))
@@ -101,36 +117,29 @@ def execute_run(plan: Plan, options: RunOptions, show: Callable[[int, int], Prog
             # Killed between a step and its clean-up, an earlier pass may have left tensors that nothing needs.
             for key in {node.key for node in plan.nodes} & store.keys()[1]:
                 store.drop_tensors(key)
+        limit = parse_size(options.cache_size)
+        if limit is not None:
+            undone = [cell.node for cell in plan.cells if cell.row.digest not in journal.done]
+            evict(too_much(stored(options.store.resolve()), limit, {node.key for node in ancestors(undone)}))
         code = ExitCode.FAILED_CELLS if failed else ExitCode.OK
         return Done(
             plan.run_id, folder, len(plan.cells), resumed, ran, interrupt.exit_code if interrupt.level else code
         )
 
 
+def _download(datasets: Iterable[str], options: RunOptions) -> None:
+    """Fetch data here, before there are workers: once, without a timeout, and with one error instead of one a cell."""
+    from prunebench.tasks.build import fetch_dataset
+
+    with data_at(options.data):
+        for text in sorted(datasets):
+            fetch_dataset(Spec.parse(text))
+
+
 def _runs_again(record: Record, options: RunOptions) -> bool:
     if options.rerun == "all" or record.status == "cancelled":
         return True
     return options.rerun == "failed" and record.status in {"failed", "timeout"}
-
-
-def _locked(store: Path) -> ExitStack:
-    """The store's lock: one run at a time writes to it.
-
-    Raises:
-        StoreError: it cannot be made, or another run has it.
-    """
-    stack = ExitStack()
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        ignore = store / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
-        stack.enter_context(FileLock(store / "lock", timeout=0))
-    except Timeout:
-        raise StoreError(f"another run is using the store {store}: wait for it, or give another with --store") from None
-    except OSError as error:
-        raise StoreError(f"the store {store} cannot be written: {error.strerror or error}") from error
-    return stack
 
 
 def _executor(options: RunOptions, plan: Plan, folder: Path) -> Executor:

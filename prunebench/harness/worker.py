@@ -19,6 +19,7 @@ from prunebench.environment import Environment, entered
 from prunebench.errors import PrunebenchError
 from prunebench.graph import decoded, find_step
 from prunebench.harness.artifacts import ArtifactStore
+from prunebench.harness.memory import PEAK, peak_memory
 
 if TYPE_CHECKING:
     from prunebench.graph import Node
@@ -78,9 +79,15 @@ def perform(job: Job, setting: Setting) -> Error | None:
         step = find_step(job.step)
         arguments = {name: decoded(value, store.get) for name, value in job.arguments.items()}
         wall, cpu = time.perf_counter(), time.process_time()
-        with entered(Environment(**setting.environment)):
+        environment = Environment(**setting.environment)
+        with entered(environment), peak_memory(environment.device) as peak:
             outcome = step.run(**arguments)
-        cost = {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+        cost: dict[str, float] = {
+            "wall_seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+        }
+        if peak.bytes is not None:
+            cost[PEAK] = peak.bytes
         store.put(job.key, outcome, step=job.step, role=step.role, cost=cost)
     except (Exception, SystemExit) as error:
         return _described(job.step, error, _output(log, mark))

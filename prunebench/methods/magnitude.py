@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.method import scorer
+from prunebench.engine.scorer import scorer
 
 if TYPE_CHECKING:
     from prunebench.engine.scoring import Scores, Scoring

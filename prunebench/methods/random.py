@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.method import scorer
+from prunebench.engine.scorer import scorer
 
 if TYPE_CHECKING:
     from prunebench.engine.scoring import Scores, Scoring
 
 
-@scorer("random", notes="Empties the smallest layer first. Every round draws anew; masks stay nested.")
+@scorer(
+    "random", traits={"random"}, notes="Empties the smallest layer first. Every round draws anew; masks stay nested."
+)
 def random(ctx: Scoring) -> Scores:
     """Uniform scores, independent for every weight."""
     return {name: torch.rand(w.shape, generator=ctx.generator) for name, w in ctx.weights.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.method import scorer
+from prunebench.engine.scorer import scorer
 
 if TYPE_CHECKING:
     from prunebench.engine.scoring import Scores, Scoring
@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     notes=(
         "rounds=1 is another method: it collapses. rounds=adaptive keeps every round's prune size below the cut size, "
         "the paper's condition for maximal critical compression, which 100 rounds do not guarantee. BatchNorm in eval "
-        "mode is folded to |s|·x + |t|, a multiplication at initialisation."
+        "mode is folded to |s|·x + |t|, a multiplication at initialisation. l2=true is SynFlow-L2 of Patil & Dovrolis "
+        "2021 (PHEW): the network with θ², whose flow is the sum of squared path products; BatchNorm and biases are "
+        "squared with it, s²·x + t². It is conserved as the first is, and prefers few strong paths to many weak ones."
     ),
 )
-def synflow(ctx: Scoring) -> Scores:
-    """∂R/∂|θ| ⊙ |θ| for R, the output of the linearised network on an input of ones (eq. 2, algorithm 1)."""
-    gradients = ctx.gradients(ctx.synaptic_flow())
-    return {name: gradients[name] * w for name, w in ctx.weights.items()}
+def synflow(ctx: Scoring, *, l2: bool = False) -> Scores:
+    """∂R/∂|θ| ⊙ |θ| for R, the output of the linearised network on an input of ones (eq. 2, algorithm 1).
+
+    Args:
+        ctx: the network.
+        l2: linearise to θ² instead of |θ|.
+    """
+    return ctx.flow_scores(power=2 if l2 else 1)

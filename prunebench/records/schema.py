@@ -117,7 +117,7 @@ class Record:
     reason: str = ""
     """Why a cell was skipped."""
     cost: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Seconds by role: `find` the ticket, `train` it, `measure` it."""
+    """Seconds and peak bytes by role: `find` the ticket, `train` it, `measure` it. Seconds add up, peaks do not."""
     environment: str = ""
     provenance: str = ""
     """Digest of an entry in the run's `provenance.json`."""

@@ -61,7 +61,7 @@ Densities = Annotated[list[Density], AfterValidator(_no_repeats)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
 
 class Primary(_Model):

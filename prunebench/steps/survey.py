@@ -10,11 +10,12 @@ from prunebench.graph import Artifact, Component, Outcome, step
 @step(version=1, role="measure")
 def survey(model: Component, dataset: Component, descent: Artifact, densities: list[float]) -> Outcome:
     """Under `critical` the critical compressions, under each density the view of the network there."""
-    from prunebench.engine.collapse import critical_of_descent
+    from prunebench.engine.collapse import Observer, critical_of_descent
     from prunebench.engine.pruning import masks_at
     from prunebench.engine.subject import Subject
 
-    observer = Subject.of(model.spec, dataset.spec, repetition=0).observer()
+    subject = Subject.of(model.spec, dataset.spec, repetition=0)
+    observer = Observer(subject.model, subject.shape)
     ranks = descent.tensors
     critical = critical_of_descent(observer, ranks)
     metrics = critical.metrics(observer.total, observer.fewest)

@@ -12,7 +12,11 @@ import sys
 
 import pytest
 
-QUICK = (["--help"], ["run", "--help"], ["list"], ["list", "methods"], ["show", "synflow"], ["--version"])
+QUICK = (
+    ["--help"], ["run", "--help"], ["list"], ["list", "methods"], ["show", "synflow"], ["--version"],
+    ["env"], ["env", "--format", "json"], ["cache"], ["cache", "prune", "--all"], ["completion", "bash"],
+    ["export", "--help"], ["run", "collapse", "-n", "--set", "densities=[0.1]"],
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [*QUICK, ["show", "collapse"], ["run", "collapse", "-n"]], ids=" ".join)
@@ -42,7 +46,17 @@ def test_help_and_list_take_at_most_a_fifth_of_a_second_over_python_itself(argum
 def test_help_names_every_verb_and_exit_code(command):
     ended = command("--help")
     assert ended.code == 0
-    for word in ("run", "list", "show", "130 interrupted", "3 some cells failed"):
+    for word in (
+        "run",
+        "list",
+        "show",
+        "cache",
+        "completion",
+        "env",
+        "export",
+        "130 interrupted",
+        "3 some cells failed",
+    ):
         assert word in ended.out
 
 
@@ -60,12 +74,12 @@ def test_every_kind_can_be_listed_in_every_format(command, kind):
     assert [row["name"] for row in rows] == [line["name"] for line in lines]
     for row in rows:
         assert row["name"] in table
-        assert row["name"].replace("_", r"\_") in markdown
+        assert row["name"] in markdown
 
 
 def test_a_method_is_shown_with_paper_needs_parameters_and_traps(command):
     out = " ".join(command("show", "snip").out.split())
-    for words in ("Lee et al. 2019", "data, gradients, labels", "samples_per_class", "train or eval", "stay pruned"):
+    for words in ("Lee et al. 2019", "gradients, labels", "samples_per_class", "train or eval", "stay pruned"):
         assert words in out
 
 

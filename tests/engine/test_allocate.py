@@ -147,7 +147,13 @@ def test_scores_at_the_ends_of_the_floating_range_are_ordered_without_a_warning(
 def shares(scores: dict[str, torch.Tensor], ties: Ties) -> tuple[np.ndarray, Layout]:
     layout = Layout.of(scores)
     index = np.arange(layout.total)
-    return in_scope(np.array(flat(scores), dtype=np.float32), index, layout, "layer", ties), layout
+    return in_scope(
+        np.array(flat(scores), dtype=np.float32),
+        index,
+        layout,
+        dict(zip(layout.shapes, layout.sizes, strict=True)),
+        ties,
+    ), layout
 
 
 def layer_masks(scores: dict[str, torch.Tensor], count: int, ties: Ties) -> Masks:
@@ -209,7 +215,7 @@ def test_layers_of_one_size_keep_equal_counts_in_layer_scope() -> None:
 def test_global_scope_leaves_scores_as_they_are() -> None:
     values = np.array([3.0, -1.0, 2.0])
     layout = Layout.of({"a": torch.zeros(1), "b": torch.zeros(2)})
-    assert in_scope(values, np.arange(3), layout, "global", Ties(0)) is values
+    assert in_scope(values, np.arange(3), layout, None, Ties(0)) is values
 
 
 GOOD = {"conv": torch.ones(2, 3), "head": torch.ones(4)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from residual import residual
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import Skip, UnitGraph
+from unit_graph import SelfAttention, Skip, UnitGraph
+from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.bounds import cut_layers, fewest_weights, shortest_path
 from prunebench.engine.collapse import Observer
@@ -19,12 +22,10 @@ from prunebench.engine.effective import Connectivity
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.errors import UnsupportedOperatorError
-from prunebench.tasks.models.conv import conv_4
-from prunebench.tasks.models.lenet import lenet_300_100
-from prunebench.tasks.models.resnet import ResNet, resnet_20
-from prunebench.tasks.models.vgg import vgg_16
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
@@ -71,6 +72,12 @@ class TwoHeads(nn.Module):
         return torch.cat([self.left(x), self.right(x)], dim=1)
 
 
+def tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    return model
+
+
 def chain(layers: int) -> nn.Module:
     return nn.Sequential(*(part for _ in range(layers) for part in (nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU())))
 
@@ -102,8 +109,10 @@ def test_resnet_20_is_cut_by_its_first_convolution_and_its_classifier_alone() ->
     # First convolution, two shortcuts of 1 × 1, classifier.
     assert shortest_path(model, (3, 8, 8)) == 4
     assert cut_layers(model, (3, 8, 8)) == {"conv.weight", "classifier.weight"}
-    deep = ResNet(9, 3, 10, 0.25)
+    deep = residual(9, "B", wide=4)
     assert shortest_path(deep, (3, 8, 8)) == 4
+    # Shortcuts without weights leave the first convolution and the classifier.
+    assert shortest_path(residual(3, "A", wide=4), (3, 8, 8)) == 2
 
 
 def test_the_shortest_of_branches_counts_and_a_branch_is_no_cut() -> None:
@@ -158,8 +167,13 @@ def test_asking_for_the_wiring_changes_neither_model_nor_random_state() -> None:
     [
         nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)),
         nn.Sequential(nn.Linear(2, 2), Skip(nn.Linear(2, 2)), nn.Linear(2, 1)),
+        nn.Sequential(nn.Linear(2, 1), Skip(nn.Linear(1, 2), shortcut=nn.Linear(1, 2))),
+        nn.Sequential(nn.Conv1d(1, 2, 2), nn.ReLU(), nn.Conv1d(2, 2, 1), nn.Flatten(), nn.Sigmoid()),
+        nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Softmax(1)),
+        TwoHeads(),
+        tied(),
     ],
-    ids=["chain", "skip"],
+    ids=["chain", "skip", "sum of two last layers", "convolution as last layer", "softmax", "two heads", "tied"],
 )
 def test_no_fewer_weights_can_avoid_a_collapse_and_as_many_can(model: nn.Module) -> None:
     observer = Observer(model, (2,))
@@ -173,7 +187,48 @@ def test_no_fewer_weights_can_avoid_a_collapse_and_as_many_can(model: nn.Module)
         for notion, survives in observer.view(Masks(masks)).survives().items():
             if survives:
                 least[notion] = min(least.get(notion, total), sum(bits))
-    assert observer.fewest == least
-    layers, path = len(sizes), shortest_path(model, (2,))
-    assert observer.fewest == fewest_weights(layers, path, observer.outputs)
+    assert observer.fewest == fewest_weights(model, (2,)) == least
     assert Connectivity(model, (2,)).full().total() == observer.total == total
+
+
+def test_attention_is_two_layers_of_a_path() -> None:
+    model = nn.Sequential(nn.Linear(2, 4), SelfAttention(4, 2), nn.Flatten(), nn.Linear(12, 2))
+    assert shortest_path(model, (3, 2)) == 4
+    assert cut_layers(model, (3, 2)) == set(prunable(model))
+    assert fewest_weights(model, (3, 2))["classes_unreached"] == 5
+    separate = nn.MultiheadAttention(4, 2, kdim=3, vdim=3, batch_first=True)
+    separate.forward = functools.partial(attend, nn.MultiheadAttention.forward, separate)  # type: ignore[method-assign]
+    assert len(prunable(separate)) == 4
+    assert shortest_path(separate, (3, 4)) == 2
+
+
+def attend(forward: Callable[..., tuple[Tensor, Tensor]], module: nn.Module, x: Tensor) -> Tensor:
+    return forward(module, x, x[..., :3], x[..., :3])[0]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Linear(2, 2), Skip(nn.Linear(2, 2))),
+        nn.Sequential(nn.Conv1d(1, 2, 1), nn.Flatten()),
+        nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.LayerNorm(2)),
+    ],
+    ids=["a shortcut ends in the outputs", "outputs are positions", "outputs are normalised"],
+)
+def test_where_outputs_share_weights_the_bound_is_one_that_holds(model: nn.Module) -> None:
+    shape = (1, 2) if isinstance(model[0], nn.Conv1d) else (2,)
+    observer = Observer(model, shape)
+    sizes = {name: w.shape for name, w in prunable(model).items()}
+    total, least = observer.total, observer.total
+    for bits in itertools.product([False, True], repeat=total):
+        flat, masks = torch.tensor(bits), {}
+        for name, size in sizes.items():
+            masks[name], flat = flat[: size.numel()].view(size), flat[size.numel() :]
+        if observer.view(Masks(masks)).survives()["classes_unreached"]:
+            least = min(least, sum(bits))
+    assert observer.fewest["no_path"] <= observer.fewest["classes_unreached"] <= least
+
+
+def test_a_network_that_is_never_cut_still_needs_a_weight() -> None:
+    assert shortest_path(Skip(nn.Linear(2, 2)), (2,)) == 0
+    assert fewest_weights(Skip(nn.Linear(2, 2)), (2,))["no_path"] == 1

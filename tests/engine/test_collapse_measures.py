@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from unit_graph import Skip, UnitGraph
+from walking import descend, prune
 
 from prunebench.engine.collapse import Critical, Observer, critical_by_search, critical_of_descent
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.prunable import prunable
-from prunebench.engine.pruning import descend, masks_at, prune
+from prunebench.engine.pruning import masks_at
 from prunebench.engine.scoring import Session
 from prunebench.plugins import ready
 from prunebench.records.metrics import NOTIONS

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import Skip, UnitGraph
+from unit_graph import Gate, SelfAttention, Skip, UnitGraph
+from zoo import resnet_20, vgg_16
 
+from prunebench.engine.attention import scaled_dot_product
 from prunebench.engine.effective import Connectivity
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.errors import PruningError, UnsupportedOperatorError
-from prunebench.tasks.models.resnet import resnet_20
-from prunebench.tasks.models.vgg import vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +142,64 @@ def test_in_one_dimension_they_are_exact_by_position(
     assert_as_the_unit_graph_says(model, (2, 6), drawn(model, 0.4, seed))
 
 
+def tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    model[2].weight = model[0].weight
+    return model
+
+
+WIRED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "depthwise": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1, groups=3), nn.Conv2d(6, 2, 1), nn.Flatten(), nn.Linear(18, 2)
+        ),
+        (3, 3, 3),
+    ),
+    "transposed": (
+        lambda: nn.Sequential(nn.Conv1d(1, 2, 2, stride=2), nn.ConvTranspose1d(2, 4, 3, 2, 1, groups=2, dilation=2)),
+        (1, 6),
+    ),
+    "transposed in two dimensions": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 2, (2, 3), stride=(2, 1), padding=(0, 1)), nn.Conv2d(2, 1, 2)),
+        (2, 2, 3),
+    ),
+    "linear on a sequence": (lambda: nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2)), (3, 2)),
+    "layer norm": (lambda: nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 2)), (3, 2)),
+    "layer norm over positions": (
+        lambda: nn.Sequential(nn.Linear(2, 3), nn.LayerNorm((3, 3)), nn.Linear(3, 2)),
+        (3, 2),
+    ),
+    "group norm": (
+        lambda: nn.Sequential(
+            nn.Conv1d(2, 4, 2), nn.GroupNorm(2, 4), nn.Conv1d(4, 2, 1), nn.Flatten(), nn.Linear(4, 2)
+        ),
+        (2, 3),
+    ),
+    "gate": (lambda: nn.Sequential(nn.Linear(3, 3), Gate(nn.Linear(3, 3), nn.ReLU()), nn.Linear(3, 2)), (3,)),
+    "attention": (
+        lambda: nn.Sequential(nn.Linear(2, 4), SelfAttention(4, 2), nn.Flatten(), nn.Linear(12, 2)),
+        (3, 2),
+    ),
+    "transformer block": (
+        lambda: nn.Sequential(
+            Skip(nn.LayerNorm(4), SelfAttention(4, 2)),
+            Skip(nn.LayerNorm(4), nn.Linear(4, 3), nn.GELU(), nn.Linear(3, 4)),
+        ),
+        (2, 4),
+    ),
+    "tied": (tied, (3,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WIRED)
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.7, 1.0])
+def test_every_kind_of_wiring_is_exact_by_position(name: str, share: float) -> None:
+    build, shape = WIRED[name]
+    model = build()
+    for seed in range(5):
+        assert_as_the_unit_graph_says(model, shape, drawn(model, share, seed))
+
+
 def test_a_kernel_entry_that_only_sees_zero_padding_is_not_effective() -> None:
     # One position and a padding of one: the middle of the kernel is all that ever meets the input.
     model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Flatten(), nn.Linear(1, 1))
@@ -256,6 +316,7 @@ EQUIVALENT: dict[str, tuple[Callable[[nn.ModuleList, Tensor], object], Callable[
     "residual by +=": (lambda m, x: m[1](m[0](x).__iadd__(x)), lambda m, x: m[1](m[0](x) + x)),
     "residual by add_": (lambda m, x: m[1](m[0](x).add_(x)), lambda m, x: m[1](m[0](x) + x)),
     "residual by add_ of a scaled skip": (lambda m, x: m[1](m[0](x).add_(x, alpha=2)), lambda m, x: m[1](m[0](x) + x)),
+    "residual by keywords": (lambda m, x: m[1](torch.add(input=m[0](x), other=x)), lambda m, x: m[1](m[0](x) + x)),
     "difference": (lambda m, x: m[1](m[0](x) - x), lambda m, x: m[1](m[0](x) + x)),
     "sum of a broadcast": (lambda m, x: m[1](m[0](x) + x.mean(1, keepdim=True)), lambda m, x: m[1](m[0](x) + x)),
     "shapes": (lambda m, x: m[1](shape_only(m[0](x))), lambda m, x: m[1](m[0](x))),
@@ -290,6 +351,7 @@ POOLS: dict[str, Callable[[Tensor], Tensor]] = {
     "ceil mode": lambda x: F.max_pool2d(x, 2, ceil_mode=True),
     "adaptive max": lambda x: F.adaptive_max_pool2d(x, 2),
     "module": nn.MaxPool2d(3, 2, padding=(1, 0)),
+    "adaptive by keyword": lambda x: F.adaptive_max_pool2d(x, output_size=(2, 1)),
     "adaptive module": nn.AdaptiveMaxPool2d((1, 2)),
 }
 
@@ -354,9 +416,16 @@ def written_into_a_buffer(m: nn.ModuleList, x: Tensor) -> Tensor:
 
 UNSUPPORTED: dict[str, tuple[Callable[[nn.ModuleList, Tensor], object], str]] = {
     "matmul": (lambda m, x: m[1](torch.matmul(x, torch.ones(3, 3))), "matmul"),
-    "softmax": (lambda m, x: m[1](m[0](x).softmax(dim=1)), "softmax"),
-    "gate": (lambda m, x: m[1](m[0](x) * x), "mul"),
-    "norm": (lambda m, x: m[1](F.layer_norm(m[0](x), (3,))), "layer_norm"),
+    "einsum": (lambda m, x: m[1](torch.einsum("ni,ij->nj", x, torch.ones(3, 3))), "einsum"),
+    "quotient of activations": (lambda m, x: m[1](m[0](x) / x), "div"),
+    "transposed attribute": (lambda m, x: m[1](torch.cumsum(m[0](x).H.H, 1)), "'H'"),
+    "bicubic interpolation": (
+        lambda m, x: F.interpolate(m[0](x).view(1, 1, 1, 3), size=(2, 2), mode="bicubic"), "bicubic",
+    ),
+    "attention with a mask": (
+        lambda m, x: F.scaled_dot_product_attention(m[0](x)[None], x[None], x[None], is_causal=True), "attention",
+    ),
+    "a weight of the input": (lambda m, x: F.linear(torch.ones(1, 3), m[0](x).expand(3, 3)), "depends on the input"),
     "torch.batch_norm": (
         lambda m, x: torch.batch_norm(m[0](x), None, None, torch.zeros(3), torch.ones(3), False, 0.1, 1e-5, False),
         "batch_norm",
@@ -409,3 +478,109 @@ def test_asking_leaves_the_model_and_the_random_state_as_they_were() -> None:
     assert all(torch.equal(v, before[name]) for name, v in model.state_dict().items())
     assert model.training
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+NORMALISED: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "softmax": (lambda x: x.softmax(-1), lambda x: F.layer_norm(x, (4,))),
+    "log_softmax": (lambda x: F.log_softmax(x, dim=-1), lambda x: F.layer_norm(x, (4,))),
+    "rms_norm": (lambda x: F.rms_norm(x, (4,)), lambda x: F.layer_norm(x, (4,))),
+    "normalize": (lambda x: F.normalize(x, dim=-1), lambda x: F.layer_norm(x, (4,))),
+    "instance_norm": (F.instance_norm, lambda x: F.group_norm(x, 3)),
+    "nn.InstanceNorm1d with running statistics": (
+        nn.InstanceNorm1d(3, track_running_stats=True).eval(), lambda x: x,
+    ),
+    "nn.GroupNorm": (nn.GroupNorm(1, 3), lambda x: F.layer_norm(x, (3, 4))),
+    "scaled dot product": (
+        lambda x: F.scaled_dot_product_attention(x, x, x), lambda x: F.layer_norm(x, (3, 4)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_normalisations_reach_what_they_normalise_together(name: str) -> None:
+    """Compared with the norms that the unit graph has been asked about."""
+    written, known = NORMALISED[name]
+    layers = nn.Linear(4, 4), nn.Linear(12, 2)
+    for seed in range(6):
+        ours, theirs = (
+            Functional(lambda m, x, f=f: m[1](f(m[0](x)).flatten(1)), *layers) for f in (written, known)
+        )  # fmt: skip
+        masks = drawn(theirs, 0.2, seed)
+        if name == "scaled dot product":  # a position that nothing reaches is reached through the keys of others
+            masks = Masks({**masks, "layers.0.weight": torch.ones(4, 4, dtype=torch.bool)})
+        found, expected = (Connectivity(model, (3, 4)).effective(masks) for model in (ours, theirs))
+        assert found[0] == expected[0]
+        assert torch.equal(found[1], expected[1])
+
+
+def test_attention_passes_a_value_to_every_position_and_a_query_to_its_own() -> None:
+    none = torch.zeros(1, 3, 2)
+    one = none.clone()
+    one[0, 2, 1] = 1
+    assert (scaled_dot_product(none, none, one) > 0).tolist() == [[[False, True]] * 3]
+    assert (scaled_dot_product(none, one, none) > 0).all()
+    expected = torch.zeros(1, 3, 2, dtype=torch.bool)
+    expected[0, 2] = True
+    assert torch.equal(scaled_dot_product(one, none, none) + none > 0, expected)
+
+
+class SqueezeAndExcite(nn.Module):
+    """A gate per channel, computed from the channels' means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.down, self.up = nn.Conv2d(1, 2, 1), nn.Conv2d(2, 1, 1), nn.Conv2d(1, 2, 1)
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        gate = F.hardsigmoid(self.up(F.relu(self.down(F.adaptive_avg_pool2d(x, 1)))))
+        return self.head((gate * F.hardswish(x)).mean((2, 3)))
+
+
+def test_a_gate_reaches_what_it_gates() -> None:
+    model = SqueezeAndExcite()
+    full = Masks.full(prunable(model))
+    assert Connectivity(model, (1, 2, 2)).effective(full)[0] == full
+    # The second channel gets nothing but its gate, which the first channel feeds.
+    masks = Masks({**full, "conv.weight": torch.tensor([True, False]).view(2, 1, 1, 1)})
+    effective, reached = Connectivity(model, (1, 2, 2)).effective(masks)
+    assert effective["up.weight"].flatten().tolist() == [True, True]
+    assert effective["down.weight"].flatten().tolist() == [True, False]
+    assert effective["head.weight"].all()
+    assert reached.all()
+
+
+def test_an_identity_shortcut_that_pads_channels_and_skips_positions_is_followed_by_position() -> None:
+    """Option A of He et al. 2016: every second position, zeros for the new channels."""
+    model = Functional(
+        lambda m, x: m[1]((F.pad(x[:, :, ::2], (0, 0, 0, 1)) + m[0](x)).flatten(1)),
+        nn.Conv1d(1, 2, 3, stride=2, padding=1),
+        nn.Linear(4, 1),
+    )
+    masks = Masks({"layers.0.weight": torch.zeros(2, 1, 3, dtype=torch.bool), "layers.1.weight": torch.ones(1, 4) > 0})
+    effective, reached = Connectivity(model, (1, 4)).effective(masks)
+    # Channel 0 carries the shortcut, channel 1 is padding.
+    assert effective["layers.1.weight"].tolist() == [[True, True, False, False]]
+    assert reached.all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18", "densenet121", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1",
+        "shufflenet_v2_x0_5", "googlenet", "efficientnet_b0", "convnext_tiny", "vit_b_32",
+    ],
+)  # fmt: skip
+def test_torchvision_models_have_rules_and_lose_nothing_where_nothing_is_pruned(name: str) -> None:
+    options = {"vit_b_32": {"image_size": 64}, "googlenet": {"aux_logits": False, "init_weights": False}}
+    model = torchvision.models.get_model(name, weights=None, num_classes=3, **options.get(name, {}))
+    connectivity = Connectivity(model, (3, 64, 64))
+    effective, reached = connectivity.effective(connectivity.full())
+    assert reached.all()
+    # What is lost are kernel entries that see nothing but padding: never an entry of a 1 × 1 kernel or of a matrix.
+    for layer, mask in effective.items():
+        if math.prod(mask.shape[2:]) == 1:
+            assert mask.all(), layer
+        else:
+            assert mask.flatten(2).any(2).all(), layer

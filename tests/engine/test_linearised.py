@@ -13,15 +13,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from residual import perceptron, residual
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import Skip, UnitGraph
+from unit_graph import Gate, SelfAttention, Skip, UnitGraph
+from zoo import resnet_20, vgg_16
 
+from prunebench.engine.linearised import flow_scores as scores_of
 from prunebench.engine.linearised import synaptic_flow
 from prunebench.engine.prunable import prunable
-from prunebench.tasks.models.layers import initialised
-from prunebench.tasks.models.resnet import ResNet, resnet_20
-from prunebench.tasks.models.vgg import vgg_16
+from prunebench.errors import PruningError, UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,13 +161,13 @@ def test_with_biases_a_units_incoming_flow_and_its_bias_are_its_outgoing_flow(wi
     assert math.isclose(float(layers[-1].sum() + shares[-1].sum()), 1, rel_tol=1e-12)
 
 
-def published_flow(model: nn.Module, shape: tuple[int, ...]) -> dict[str, Tensor]:
+def published_flow(model: nn.Module, shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
     """As the published code has it: the absolute value of all state, the network itself, ones in, sum out."""
-    model = copy.deepcopy(model)
+    model = copy.deepcopy(model).to(dtype)
     with torch.no_grad():
         for tensor in model.state_dict().values():
             tensor.abs_()
-    model(torch.ones(1, *shape, dtype=torch.float64)).sum().backward()
+    model(torch.ones(1, *shape, dtype=dtype)).sum().backward()
     scores = {name: (w.grad * w).detach() for name, w in prunable(model).items()}
     return {name: s / sum(t.sum() for t in scores.values()) for name, s in scores.items()}
 
@@ -289,28 +290,31 @@ def test_linearising_leaves_no_trace_on_the_model() -> None:
     assert torch.equal(model(x), expected)
 
 
-def mlp(depth: int, wide: int = 100) -> nn.Module:
-    return initialised(nn.Sequential(*(part for _ in range(depth) for part in (nn.Linear(wide, wide), nn.ReLU()))))
-
-
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [(lambda: mlp(50), (100,)), (lambda: ResNet(18, 3, 10, 0.5), (3, 8, 8))],
-    ids=["mlp of 50 layers", "resnet-110"],
+    [
+        (lambda: perceptron(50, 100), (100,)),
+        (lambda: residual(18, "A", wide=8), (3, 8, 8)),
+        (lambda: residual(18, "B", wide=8), (3, 8, 8)),
+    ],
+    ids=["mlp of 50 layers", "resnet-110 A", "resnet-110 B"],
 )
 def test_flow_survives_depths_at_which_it_leaves_the_range_of_single_precision(
     model: Callable[[], nn.Module], shape: tuple[int, ...]
 ) -> None:
     torch.manual_seed(8)
-    single = initialised(model()).eval()
+    single = model()
+    assert not torch.isfinite(sum(s.sum() for s in published_flow(single, shape, torch.float32).values()))
     weights = prunable(single)
     flow = synaptic_flow(single, shape)
     gradients = torch.autograd.grad(flow, list(weights.values()))
-    found = {n: (g * w).detach() for (n, w), g in zip(weights.items(), gradients, strict=True)}
-    _, expected = flow_scores(copy.deepcopy(single).double(), shape)
-    for name, score in found.items():
-        assert torch.isfinite(score).all()
-        torch.testing.assert_close(score.double(), expected[name] * float(flow.detach()), rtol=1e-4, atol=0)
+    expected = published_flow(single, shape)
+    for (name, score), gradient, weight in zip(
+        scores_of(single, shape).items(), gradients, weights.values(), strict=True
+    ):
+        torch.testing.assert_close(score / score.sum(), expected[name] / expected[name].sum(), rtol=1e-12, atol=0)
+        single_score = (gradient * weight).detach().double()
+        torch.testing.assert_close(single_score / single_score.sum(), score / score.sum(), rtol=1e-4, atol=0)
 
 
 def test_flow_survives_weights_so_small_that_it_falls_below_single_precision() -> None:
@@ -347,3 +351,201 @@ def test_convolution_scores_agree_with_counting_of_paths_when_all_weights_are_on
     # The middle of the kernel sees nine positions, its corners four.
     assert (scores["0.weight"] * 49).round().int().tolist() == [[[[4, 6, 4], [6, 9, 6], [4, 6, 4]]]]
     assert all(abs(float(scores["0.weight"][i]) * 49 - c) < 1e-9 for i, c in counted.items())
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
+    "layer norm": (lambda: nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3), nn.Linear(3, 2)), (3,), "'layer_norm'"),
+    "group norm": (lambda: nn.Sequential(nn.Conv1d(2, 4, 1), nn.GroupNorm(2, 4)), (2, 3), "'group_norm'"),
+    "instance norm": (lambda: nn.Sequential(nn.Conv1d(2, 4, 1), nn.InstanceNorm1d(4)), (2, 3), "'instance_norm'"),
+    "RMS norm": (lambda: nn.Sequential(nn.Linear(3, 3), nn.RMSNorm(3)), (3,), "'rms_norm'"),
+    "local response norm": (lambda: nn.Sequential(nn.Conv1d(2, 4, 1), nn.LocalResponseNorm(2)), (2, 3), "'.+'"),
+    "softmax": (lambda: nn.Sequential(nn.Linear(3, 3), nn.Softmax(1)), (3,), "'softmax'"),
+    "gate": (lambda: Gate(nn.Linear(3, 3)), (3,), "'mul'"),
+    "attention": (lambda: SelfAttention(4, 2), (3, 4), "'multi_head_attention_forward'"),
+    "scaled dot product": (
+        lambda: Functional(lambda x: F.scaled_dot_product_attention(x, x, x)), (3,), "'scaled_dot_product_attention'",
+    ),
+    "torch.batch_norm": (
+        lambda: Functional(
+            lambda x: torch.batch_norm(x, None, None, torch.zeros(4), torch.ones(4), False, 0.1, 1e-5, False)
+        ),
+        (3,), "'batch_norm'",
+    ),
+    "bicubic": (
+        lambda: nn.Sequential(nn.Conv2d(1, 1, 1), nn.Upsample(scale_factor=2, mode="bicubic")), (1, 3, 3),
+        "'interpolate'",
+    ),
+    "square": (lambda: Functional(lambda x: x**2), (3,), "'pow'"),
+    "exponential": (lambda: Functional(torch.exp), (3,), "'exp'"),
+    "quotient": (lambda: Functional(lambda x: 1 / x), (3,), "'.*div.*|reciprocal'"),
+    "maximum": (lambda: Functional(lambda x: x.amax(1, keepdim=True).expand(-1, 4)), (3,), "'amax'"),
+    "matmul": (lambda: Functional(lambda x: x @ torch.ones(4, 4)), (3,), "'.*matmul.*'"),
+    "detached": (lambda: Functional(lambda x: x.detach()), (3,), "'detach'"),
+    "constant": (lambda: Functional(lambda x: torch.ones(1, 4)), (3,), "depends on its input"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("call", [synaptic_flow, scores_of])
+def test_what_is_not_linear_and_positive_is_refused_by_name(name: str, call: Callable[..., object]) -> None:
+    build, shape, message = REFUSED[name]
+    with pytest.raises(UnsupportedOperatorError, match=message) as caught:
+        call(build().eval(), shape)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_constant_output_of_live_layers_is_refused_where_the_layers_take_no_part() -> None:
+    model = nn.ModuleDict({"used": nn.Linear(2, 2), "unused": nn.Linear(2, 2)})
+    model.forward = model["used"].forward  # type: ignore[method-assign]
+    with pytest.raises(PruningError, match=r"unused\.weight takes no part"):
+        scores_of(model, (2,))
+
+
+PASSED: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "negative factor": (lambda x: x * -3.0, lambda x: x * 3.0),
+    "factor on the left": (lambda x: -2 * x, lambda x: x * 2),
+    "negative divisor": (lambda x: x / -4, lambda x: x / 4),
+    "scale of a tensor": (lambda x: x * torch.tensor([1.0, -2, 3, -4]), lambda x: x * torch.tensor([1.0, 2, 3, 4])),
+    "shift": (lambda x: x - 2.5, lambda x: x + 2.5),
+    "shift in place": (lambda x: x.sub_(2.5), lambda x: x + 2.5),
+    "scale in place": (lambda x: x.mul_(-2.0), lambda x: x * 2),
+    "reversed difference": (lambda x: 1 - x, lambda x: x + 1),
+    "difference with a factor": (lambda x: torch.sub(x, x.flip(1), alpha=-2), lambda x: x + 2 * x.flip(1)),
+    "in place": (lambda x: x.__isub__(x.flip(1)), lambda x: x + x.flip(1)),
+    "border": (lambda x: F.pad(x[:, 1:], (1, 0), value=-3.0), lambda x: F.pad(x[:, 1:], (1, 0), value=3.0)),
+    "joined constant": (
+        lambda x: torch.cat([x[:, 1:], torch.full((1, 1), -3.0)], dim=1),
+        lambda x: torch.cat([x[:, 1:], torch.full((1, 1), 3.0)], dim=1),
+    ),
+    "dropout": (lambda x: F.dropout(x, 0.5, training=True), lambda x: x),
+    "cast": (lambda x: x.float().to(torch.float32).half(), lambda x: x),
+    "shuffle": (lambda x: x.view(1, 2, 2).transpose(1, 2).reshape(1, 4), lambda x: x[:, [0, 2, 1, 3]]),
+    "bilinear": (
+        lambda x: F.interpolate(x.view(1, 1, 2, 2), scale_factor=2, mode="bilinear").sum((2, 3)).expand(1, 4),
+        lambda x: 4 * x.sum(1, keepdim=True).expand(1, 4),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_fixed_coefficients_and_shifts_count_with_their_absolute_value(name: str) -> None:
+    """The plain form is evaluated without the engine: absolute weights and biases, no function replaced."""
+    torch.manual_seed(10)
+    written, plain = PASSED[name]
+    model = Functional(written).eval()
+    expected = copy.deepcopy(model).double()
+    expected.function = plain
+    with torch.no_grad():
+        for parameter in expected.parameters():
+            parameter.abs_()
+    found = float(synaptic_flow(model, (3,)).detach())
+    assert math.isclose(found, float(expected(torch.ones(1, 3, dtype=torch.float64)).sum().detach()), rel_tol=1e-12)
+
+
+def test_with_power_two_the_network_has_squared_weights() -> None:
+    """SynFlow-L2; the oracle is the flow with power one of a network that holds the squares."""
+    torch.manual_seed(11)
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2)
+    )
+    squared = copy.deepcopy(model).double()
+    with torch.no_grad():
+        for parameter in squared.parameters():
+            parameter.square_()
+        squared[1].running_var.copy_((1 + squared[1].eps) ** 2 - squared[1].eps)
+    model.eval()
+    squared.eval()
+    flow = synaptic_flow(model, (2, 4, 4), power=2)
+    assert math.isclose(float(flow.detach()), float(synaptic_flow(squared, (2, 4, 4)).detach()), rel_tol=1e-12)
+    # θ ∂R/∂θ = 2 θ² ∂R/∂θ².
+    once = scores_of(squared, (2, 4, 4))
+    for name, score in scores_of(model, (2, 4, 4), power=2).items():
+        torch.testing.assert_close(score, 2 * once[name], rtol=1e-12, atol=0)
+
+
+def test_batch_norm_in_train_mode_that_sees_one_value_per_channel_is_one_clear_line() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)).train()
+    for call in (synaptic_flow, scores_of):
+        with pytest.raises(PruningError, match=r"one value per channel.*mode=eval"):
+            call(model, (3,))
+
+
+def test_batch_norm_in_train_mode_keeps_its_statistics() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 2)).train()
+    before = {name: v.clone() for name, v in model.state_dict().items()}
+    assert scores_of(model, (1, 4, 4))["3.weight"].abs().sum() > 0
+    assert all(torch.equal(v, before[name]) for name, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("gain", "value"), [(1e12, "inf|e\\+"), (1e-12, "0|e-")])
+def test_flow_outside_of_double_precision_is_an_error_and_no_number(gain: float, value: str) -> None:
+    model = nn.Sequential(*(nn.Linear(3, 3, bias=False) for _ in range(40)))
+    with torch.no_grad():
+        for layer in model:
+            layer.weight.mul_(gain)
+    for call in (synaptic_flow, scores_of):
+        with pytest.raises(PruningError, match=f"synaptic flow of Sequential is .*({value}).*range of float64"):
+            call(model, (3,))
+
+
+def test_half_precision_is_widened_and_tied_weights_count_once() -> None:
+    torch.manual_seed(12)
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2))
+    model[2].weight = model[0].weight
+    half = copy.deepcopy(model).half()
+    scores = scores_of(half, (3,))
+    assert list(scores) == ["0.weight", "3.weight"]
+    first, last = (half[i].weight.detach().double().abs() for i in (0, 3))
+    b0, b2, b3 = (half[i].bias.detach().double().abs() for i in (0, 2, 3))
+    ones = torch.ones(3, dtype=torch.float64)
+    hidden = first @ ones + b0
+    assert math.isclose(
+        float(synaptic_flow(half, (3,)).detach()), float((last @ (first @ hidden + b2) + b3).sum()), rel_tol=1e-12
+    )
+    back = last.sum(0)
+    expected = first * (torch.outer(first.t() @ back, ones) + torch.outer(back, hidden))
+    torch.testing.assert_close(scores["0.weight"], expected, rtol=1e-12, atol=0)
+
+
+def masks_of_the_loop(
+    model: nn.Module, density: float, rounds: int, score: Callable[[nn.Module], dict[str, Tensor]]
+) -> list[Tensor]:
+    """Every round's mask of the exponential loop, flat, by sorting."""
+    weights = prunable(model)
+    dense = torch.cat([w.detach().flatten() for w in weights.values()])
+    alive = torch.ones(len(dense), dtype=torch.bool)
+    found: list[Tensor] = []
+    for number in range(1, rounds + 1):
+        with torch.no_grad():
+            parts = (dense * alive).split([w.numel() for w in weights.values()])
+            for weight, part in zip(weights.values(), parts, strict=True):
+                weight.copy_(part.view(weight.shape))
+        scores = torch.cat([s.flatten() for s in score(model).values()]).double()
+        assert torch.isfinite(scores).all()
+        scores[~alive] = -1
+        kept = round(density * len(dense)) if number == rounds else math.ceil(density ** (number / rounds) * len(dense))
+        alive = torch.zeros(len(dense), dtype=torch.bool)
+        alive[scores.sort(descending=True, stable=True).indices[:kept]] = True
+        found.append(alive)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("build", "shape", "rounds"),
+    [
+        (lambda: perceptron(50, 30), (30,), 30),
+        (lambda: residual(18, "A", wide=2), (3, 4, 4), 5),
+        (lambda: residual(18, "B", wide=2), (3, 4, 4), 5),
+    ],
+    ids=["mlp of 50 layers", "resnet-110 A", "resnet-110 B"],
+)
+def test_masks_of_every_round_are_those_of_plain_double_precision(
+    build: Callable[[], nn.Module], shape: tuple[int, ...], rounds: int
+) -> None:
+    torch.manual_seed(13)
+    model = build()
+    ours, plain = (
+        masks_of_the_loop(copy.deepcopy(model), 0.01, rounds, score)
+        for score in (lambda m: scores_of(m, shape), lambda m: published_flow(m, shape))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))

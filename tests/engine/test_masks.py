@@ -146,3 +146,32 @@ def test_a_weight_that_is_computed_from_others_is_refused_with_its_name() -> Non
     prune.l1_unstructured(masked[0], "weight", amount=1)
     with pytest.raises(PruningError, match=r"layer 0\.weight is no parameter"):
         prunable(masked)
+
+
+def test_masks_survive_a_file_with_names_order_and_shapes(tmp_path) -> None:
+    masks = drawn(nn.Sequential(nn.Conv2d(3, 5, 3, groups=1), nn.Flatten(), nn.Linear(7, 3), nn.Linear(3, 1)))
+    masks.save(tmp_path / "masks.safetensors")
+    found = Masks.load(tmp_path / "masks.safetensors")
+    assert found == masks
+    assert list(found) == list(masks)
+    assert [p.name for p in tmp_path.iterdir()] == ["masks.safetensors"]
+    assert (tmp_path / "masks.safetensors").stat().st_size < 1000
+
+
+def test_a_file_that_holds_no_masks_is_refused_in_one_line(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    with pytest.raises(PruningError, match="cannot be read from"):
+        Masks.load(tmp_path / "none.safetensors")
+    (tmp_path / "text").write_text("no tensors")
+    with pytest.raises(PruningError, match="cannot be read from"):
+        Masks.load(tmp_path / "text")
+    save_file({"a": torch.zeros(3)}, tmp_path / "other")
+    with pytest.raises(PruningError, match="holds no masks"):
+        Masks.load(tmp_path / "other")
+    save_file({"a": torch.zeros(1, dtype=torch.uint8)}, tmp_path / "cut",
+              metadata={"format": "prunebench-masks-1", "shapes": '{"a": [4, 4]}'})  # fmt: skip
+    with pytest.raises(PruningError, match="damaged: layer a has 1 bytes"):
+        Masks.load(tmp_path / "cut")
+    with pytest.raises(PruningError, match="cannot be written to"):
+        drawn(network()).save(tmp_path / "missing" / "masks")

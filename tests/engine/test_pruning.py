@@ -11,20 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from walking import descend, prune, walk
+from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.collapse import Observer
-from prunebench.engine.method import ScoreMethod, Words, build
-from prunebench.engine.pruning import Round, descend, masks_at, prune, target_count, walk
+from prunebench.engine.method import build
+from prunebench.engine.pruning import Round, masks_at, target_count
 from prunebench.engine.schedules import counts
+from prunebench.engine.scorer import ScoreMethod, Words
 from prunebench.engine.scoring import Scores, Scoring, Session
 from prunebench.errors import PruningError, ScoreError
 from prunebench.plugins import ready
 from prunebench.spec import Spec
-from prunebench.tasks.models.conv import conv_4
-from prunebench.tasks.models.layers import initialised
-from prunebench.tasks.models.lenet import lenet_300_100
-from prunebench.tasks.models.resnet import resnet_20
-from prunebench.tasks.models.vgg import vgg_16
+from prunebench.tasks.models.initial import initialised
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from walking import descend, open_session, prune
 
 from prunebench.engine.masks import Masks
-from prunebench.engine.method import ScoreMethod, Words
 from prunebench.engine.prunable import prunable
-from prunebench.engine.pruning import descend, open_session, prune
+from prunebench.engine.scorer import ScoreMethod, Words
 from prunebench.engine.scoring import Objective, Scores, Scoring, Session
 from prunebench.errors import PruningError
 from prunebench.tasks.datasets.base import Split
@@ -50,8 +50,8 @@ def session(model: nn.Module, *, mode: Any = "eval", batch: Split | None = None,
     )  # fmt: skip
 
 
-def everything(s: Session) -> np.ndarray:
-    return np.arange(s.layout.total)
+def everything(s: Session) -> Masks:
+    return s.masks(np.arange(s.layout.total))
 
 
 def method(scorer: Callable[[Scoring], Scores], *, needs: frozenset[str] = frozenset(), **words: Any) -> ScoreMethod:
@@ -158,7 +158,7 @@ def test_a_scorer_sees_the_masked_weights_as_leaves_of_its_own_copy() -> None:
         seen["others"] = [p.requires_grad for n, p in ctx.model.named_parameters() if n not in ctx.weights]
         return zeros(ctx)
 
-    s.scores(scorer, index, 0)
+    s.scores(scorer, s.masks(index), 0)
     flat = torch.zeros(s.layout.total, dtype=torch.bool)
     flat[torch.from_numpy(index)] = True
     expected = Masks({"0.weight": flat[:54].view(3, 2, 3, 3), "5.weight": flat[54:].view(3, 27)})
@@ -260,7 +260,7 @@ def test_gradients_are_taken_at_the_mask() -> None:
         found.update(ctx.gradients(ctx.loss()))
         return zeros(ctx)
 
-    s.scores(scorer, index, 0)
+    s.scores(scorer, s.masks(index), 0)
     pruned = copy.deepcopy(model)
     s.masks(index).apply(pruned)
     expected = torch.autograd.grad(cross_entropy(pruned(batch.x), batch.y), list(prunable(pruned).values()))
@@ -380,7 +380,7 @@ def test_too_few_samples_of_a_class_is_an_error_that_says_which() -> None:
 
 def test_a_method_that_needs_data_cannot_open_a_session_without() -> None:
     found = method(zeros, needs=frozenset({"data"}))
-    with pytest.raises(PruningError, match="method 'probe' needs data"):
+    with pytest.raises(PruningError, match="the method needs data"):
         open_session(found, network(), SHAPE, data=None, repetition=0, device=CPU)
 
 

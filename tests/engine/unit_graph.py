@@ -33,6 +33,24 @@ class Skip(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
+class Gate(Skip):
+    """The input is multiplied by what the body makes of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) * self.shortcut(x)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence `[n, l, e]` to itself."""
+
+    def __init__(self, wide: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(wide, heads, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x)[0]
+
+
 @dataclass(frozen=True)
 class Edge:
     """Unit `source` feeds unit `target`, through an entry of a weight or through none, with a fixed gain."""
@@ -49,6 +67,9 @@ class UnitGraph:
     def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
         self.edges: list[Edge] = []
         self._units = 0
+        self._first_names: dict[int, str] = {}
+        for name, parameter in model.named_parameters():
+            self._first_names.setdefault(id(parameter), name)
         self.inputs = self._new(math.prod(shape))
         self.outputs, _ = self._through("", model, self.inputs, shape)
 
@@ -94,7 +115,7 @@ class UnitGraph:
         self, name: str, module: nn.Module, units: list[int], shape: tuple[int, ...]
     ) -> tuple[list[int], tuple[int, ...]]:
         """Units and shape of a module's output, units in row-major order."""
-        weight = f"{name}.weight" if name else "weight"
+        weight = self._first_names.get(id(getattr(module, "weight", None)), "")
         if isinstance(module, nn.Sequential):
             for child, part in module.named_children():
                 units, shape = self._through(f"{name}.{child}" if name else child, part, units, shape)
@@ -112,18 +133,81 @@ class UnitGraph:
         if isinstance(module, nn.Flatten):
             return units, (len(units),)
         if isinstance(module, nn.Linear):
-            return self._linear(weight, module, units)
+            return self._linear(weight, module, units, shape)
         if isinstance(module, nn.Conv1d | nn.Conv2d):
             return self._convolution(weight, module, units, shape)
+        if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
+            return self._transposed(weight, module, units, shape)
+        if isinstance(module, nn.LayerNorm):
+            return self._mixed(units, math.prod(module.normalized_shape)), shape
+        if isinstance(module, nn.GroupNorm):
+            return self._mixed(units, len(units) // module.num_groups), shape
+        if isinstance(module, SelfAttention):
+            return self._attention(f"{name}.attention" if name else "attention", module.attention, units, shape), shape
         if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
             return self._pooling(module, units, shape)
         raise NotImplementedError(type(module).__name__)
 
-    def _linear(self, name: str, module: nn.Linear, units: list[int]) -> tuple[list[int], tuple[int, ...]]:
-        out = self._new(module.out_features)
-        for o, target in enumerate(out):
-            self.edges += [Edge(source, target, (name, (o, i))) for i, source in enumerate(units)]
-        return out, (len(out),)
+    def _linear(
+        self, name: str, module: nn.Linear, units: list[int], shape: tuple[int, ...]
+    ) -> tuple[list[int], tuple[int, ...]]:
+        return self._dense(name, units, module.in_features, module.out_features), (*shape[:-1], module.out_features)
+
+    def _dense(self, name: str, units: list[int], wide_in: int, wide_out: int, row: int = 0) -> list[int]:
+        """A matrix, its rows counted from `row`, at every position."""
+        out: list[int] = []
+        for start in range(0, len(units), wide_in):
+            targets = self._new(wide_out)
+            for o, target in enumerate(targets):
+                sources = units[start : start + wide_in]
+                self.edges += [Edge(source, target, (name, (row + o, i))) for i, source in enumerate(sources)]
+            out += targets
+        return out
+
+    def _mixed(self, units: list[int], size: int) -> list[int]:
+        """Every unit feeds every other of its group of neighbours."""
+        out = self._new(len(units))
+        for start in range(0, len(units), size):
+            group = range(start, start + size)
+            self.edges += [Edge(units[a], out[b], None) for a, b in itertools.product(group, group)]
+        return out
+
+    def _attention(
+        self, name: str, module: nn.MultiheadAttention, units: list[int], shape: tuple[int, ...]
+    ) -> list[int]:
+        (length, wide), head = shape, module.head_dim
+        q, k, v = (self._dense(f"{name}.in_proj_weight", units, wide, wide, row=wide * part) for part in range(3))
+        mixed = self._new(length * wide)
+        for place, c in itertools.product(range(length), range(wide)):
+            target, first = mixed[place * wide + c], c // head * head
+            self.edges += [Edge(q[place * wide + a], target, None) for a in range(first, first + head)]
+            for other in range(length):
+                self.edges += [Edge(k[other * wide + a], target, None) for a in range(first, first + head)]
+                self.edges.append(Edge(v[other * wide + c], target, None))
+        return self._dense(f"{name}.out_proj.weight", mixed, wide, wide)
+
+    def _transposed(
+        self, name: str, module: nn.ConvTranspose1d | nn.ConvTranspose2d, units: list[int], shape: tuple[int, ...]
+    ) -> tuple[list[int], tuple[int, ...]]:
+        geometry = list(zip(module.stride, module.padding, module.dilation, module.kernel_size, strict=True))
+        extents = [
+            (size - 1) * stride - 2 * pad + dilation * (kernel - 1) + 1
+            for size, (stride, pad, dilation, kernel) in zip(shape[1:], geometry, strict=True)
+        ]
+        shape_out = (module.out_channels, *extents)
+        out = self._new(math.prod(shape_out))
+        at = dict(zip(itertools.product(*map(range, shape_out)), out, strict=True))
+        ins, outs = module.in_channels // module.groups, module.out_channels // module.groups
+        for source, (i, *place) in zip(units, itertools.product(*map(range, shape)), strict=True):
+            for o, *tap in itertools.product(range(outs), *map(range, module.kernel_size)):
+                position = [
+                    p * stride - pad + t * dilation
+                    for p, t, (stride, pad, dilation, _) in zip(place, tap, geometry, strict=True)
+                ]
+                target = at.get((i // ins * outs + o, *position))
+                if target is not None:
+                    self.edges.append(Edge(source, target, (name, (i, o, *tap))))
+        return out, shape_out
 
     def _convolution(
         self, name: str, module: nn.Conv1d | nn.Conv2d, units: list[int], shape: tuple[int, ...]

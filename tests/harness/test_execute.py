@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from steps_for_tests import CALLS, broken, made, refused, summed
 
 from prunebench.checks.base import Cell
 from prunebench.environment import Environment
+from prunebench.harness import worker
 from prunebench.harness.artifacts import ArtifactStore
 from prunebench.harness.execute import Execution
 from prunebench.harness.executors.inline import InlineExecutor
 from prunebench.harness.interrupt import Interrupt
+from prunebench.harness.memory import Peak
 from prunebench.harness.worker import Setting
 from prunebench.records.schema import Row
 
@@ -144,3 +147,24 @@ def test_an_interrupt_starts_no_further_step(execute):
     records, execution = execute(cell("a", made(name="a")), interrupt=stop)
     assert records == {}
     assert execution.ran == 0
+
+
+def test_seconds_of_a_role_add_up_and_of_peaks_the_highest_counts(execute, monkeypatch):
+    peaks = iter([5, 9, 2])
+
+    @contextmanager
+    def told(device):
+        yield Peak(next(peaks))
+
+    monkeypatch.setattr(worker, "peak_memory", told)
+    node = summed(name="s", first=made(name="x"), second=made(name="y"))
+    records, _ = execute(cell("s", node))
+    cost = records["s"].cost
+    assert {role: spent["peak_bytes"] for role, spent in cost.items()} == {"find": 9, "measure": 2}
+    assert cost["find"]["wall_seconds"] > 0
+
+
+def test_where_the_system_tells_no_peak_the_cost_has_none(execute, monkeypatch):
+    monkeypatch.setattr(worker, "peak_memory", lambda device: nullcontext(Peak(None)))
+    records, _ = execute(cell("x", made(name="x")))
+    assert set(records["x"].cost["find"]) == {"wall_seconds", "cpu_seconds"}

@@ -1,26 +1,78 @@
-"""What a dataset is: two splits of tensors in memory."""
+"""What a dataset is: two splits of samples, in memory or on disk, all read in one way."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from prunebench.errors import PruningError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from hashlib import _Hash as Hash
 
-@dataclass(frozen=True)
-class Split:
-    """Inputs `[n, *shape]` float32 and labels `[n]` int64."""
 
-    x: Tensor
+class Samples(ABC):
+    """Inputs with labels, wherever they lie; what is taken from them is a `Split`, standardised and float32.
+
+    `Split` holds float32 tensors, `images.Images` uint8 pixels in memory, `stream.Stream` files that are read when they
+    are taken.
+    """
+
     y: Tensor
+    """Labels `[n]` int64."""
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+
+    @abstractmethod
+    def take(self, index: Tensor) -> Split:
+        """The samples at these positions, in this order; nothing else is read."""
+
+    @abstractmethod
+    def subset(self, index: Tensor) -> Samples:
+        """The same kind of samples, only those at these positions; nothing is read or standardised anew."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Samples:
+        """Samples that give their tensors on a device; what is in memory moves there."""
+
+    @abstractmethod
+    def twins(self) -> Tensor:
+        """A number for every sample `[n]` int64, the same for samples with equal inputs."""
+
+    @abstractmethod
+    def count_in(self, digest: Hash) -> None:
+        """Feed a digest with all that the samples are."""
+
+    def whole(self) -> Split:
+        """All samples as tensors in memory."""
+        return self.take(torch.arange(len(self)))
+
+    def batches(self, size: int, generator: torch.Generator | None = None, *, workers: int = 0) -> Iterator[Split]:
+        """All samples once, `size` at a time, the last batch with what is left.
+
+        Args:
+            size: samples a batch.
+            generator: on the CPU, for a shuffled order; None keeps the order.
+            workers: processes that read ahead, where samples are read from files.
+        """
+        del workers
+        order = self._order(generator)
+        for start in range(0, len(order), size):
+            yield self.take(order[start : start + size])
 
     def balanced(self, per_class: int, generator: torch.Generator) -> Split:
         """A class-balanced draw without replacement, `per_class` samples of every class, in class order.
@@ -29,13 +81,53 @@ class Split:
             PruningError: a class has fewer samples.
         """
         chosen: list[Tensor] = []
-        for label in torch.unique(self.y).tolist():
-            members = torch.nonzero(self.y == label).flatten()
+        labels = self.y.cpu()
+        for label in torch.unique(labels).tolist():
+            members = torch.nonzero(labels == label).flatten()
             if len(members) < per_class:
                 raise PruningError(f"class {label} has {len(members)} samples; samples_per_class={per_class} asks more")
             chosen.append(members[torch.randperm(len(members), generator=generator)[:per_class]])
-        index = torch.cat(chosen)
+        return self.take(torch.cat(chosen))
+
+    def _order(self, generator: torch.Generator | None) -> Tensor:
+        return torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
+
+
+@dataclass(frozen=True)
+class Split(Samples):
+    """Inputs `[n, *shape]` float32 and labels `[n]` int64."""
+
+    x: Tensor
+    y: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.x.shape[1:])
+
+    def take(self, index: Tensor) -> Split:
+        """The samples at these positions."""
         return Split(self.x[index], self.y[index])
+
+    def subset(self, index: Tensor) -> Split:
+        """The samples at these positions."""
+        return self.take(index)
+
+    def to(self, device: torch.device) -> Split:
+        """The same tensors on a device."""
+        return Split(self.x.to(device), self.y.to(device))
+
+    def whole(self) -> Split:
+        """Itself."""
+        return self
+
+    def twins(self) -> Tensor:
+        """Equal numbers for inputs that are equal to the bit."""
+        return equal_rows(self.x)
+
+    def count_in(self, digest: Hash) -> None:
+        """Shapes and values."""
+        hash_tensors(digest, self.x, self.y)
 
 
 @dataclass(frozen=True)
@@ -43,23 +135,50 @@ class Dataset:
     """Train and test split of one source. Whatever is selected is selected on a part of `train`."""
 
     name: str
-    train: Split
-    test: Split
+    train: Samples
+    test: Samples
     classes: int
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input."""
-        return tuple(self.train.x.shape[1:])
+        return self.train.shape
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over both splits, 16 hexadecimal digits."""
+        """SHA-256 over both splits, 16 hexadecimal digits: of their values in memory, of the listing of a stream."""
         digest = hashlib.sha256()
-        for tensor in (self.train.x, self.train.y, self.test.x, self.test.y):
-            digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+        for samples in (self.train, self.test):
+            samples.count_in(digest)
         return digest.hexdigest()[:16]
+
+    def split(self, validation: float = 0.1, repetition: int = 0) -> tuple[Samples, Samples]:
+        """`train` without a validation part, and that part; see `validation.split`."""
+        from prunebench.tasks.datasets.validation import split
+
+        return split(self.train, validation, repetition)
+
+
+def hash_tensors(digest: Hash, *tensors: Tensor) -> None:
+    """Feed a digest with shapes and values."""
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode())
+        if tensor.numel():
+            digest.update(tensor.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
+
+
+def equal_rows(x: Tensor) -> Tensor:
+    """A number for every row `[n]` int64, the same for rows that are equal to the bit."""
+    if not len(x):
+        return torch.zeros(0, dtype=torch.int64)
+    rows = x.cpu().contiguous().numpy().reshape(len(x), -1).view(np.uint8)
+    return numbered([hashlib.blake2b(row.data, digest_size=16).digest() for row in rows])
+
+
+def numbered(values: list[bytes]) -> Tensor:
+    """A number for every value `[n]` int64, the same for equal ones."""
+    known: dict[bytes, int] = {}
+    return torch.tensor([known.setdefault(value, len(known)) for value in values], dtype=torch.int64)
 
 
 def standardised(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,20 +7,21 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from prunebench.seeding import seed_of
+from prunebench.tasks.datasets import identity
 from prunebench.tasks.datasets.base import Dataset, Split, standardised
 from prunebench.tasks.registration import dataset
 
 _TEST_SHARE = 1 / 3
 
 
-@dataset("digits", paper="Alpaydin & Kaynak 1998 (UCI), as in scikit-learn")
+@dataset("digits", paper="Alpaydin & Kaynak 1998 (UCI), as in scikit-learn", identity=identity.scikit_learn)
 def digits() -> Dataset:
     """Handwritten digits, 1 × 8 × 8, embedded; a stratified third is the test split."""
     images, labels = _raw()
     return _split("digits", images[:, None], labels)
 
 
-@dataset("digits32", paper="Alpaydin & Kaynak 1998 (UCI), as in scikit-learn")
+@dataset("digits32", paper="Alpaydin & Kaynak 1998 (UCI), as in scikit-learn", identity=identity.scikit_learn)
 def digits32() -> Dataset:
     """Digits upscaled to 3 × 32 × 32, so that CIFAR-shaped networks have real inputs offline."""
     images, labels = _raw()

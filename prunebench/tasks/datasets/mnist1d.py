@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import numpy as np
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from prunebench.tasks.datasets import identity
 from prunebench.tasks.datasets.base import Dataset, Split
+from prunebench.tasks.datasets.places import data_folder
 from prunebench.tasks.registration import dataset
 
 _TRAIN, _TEST = 4_000, 16_000
 
 
-@dataset("mnist1d", paper="Greydanus 2020, arXiv:2011.14439")
+@dataset("mnist1d", paper="Greydanus 2020, arXiv:2011.14439", identity=identity.mnist1d)
 def mnist1d() -> Dataset:
     """MNIST-1D with 4 000 training and 16 000 test samples of 1 × 40; the large test split is what gives power."""
     path = _cache_file()
@@ -32,8 +32,7 @@ def _cache_file() -> Path:
     """Named by the generator's version, so that another version makes its own data."""
     from importlib.metadata import version
 
-    folder = os.environ.get("PRUNEBENCH_DATA") or platformdirs.user_cache_dir("prunebench")
-    return Path(folder) / f"mnist1d-{version('mnist1d')}-{_TRAIN}-{_TEST}.safetensors"
+    return data_folder() / f"mnist1d-{version('mnist1d')}-{_TRAIN}-{_TEST}.safetensors"
 
 
 def _cached(path: Path) -> dict[str, torch.Tensor] | None:

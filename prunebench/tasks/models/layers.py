@@ -1,14 +1,8 @@
-"""What the model families share: widths and initialisation."""
+"""What the model families share: widths and the shapes that they take."""
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from torch import nn
-
 from prunebench.errors import PruningError
-
-M = TypeVar("M", bound=nn.Module)
 
 
 def scaled(channels: int, width: float) -> int:
@@ -22,22 +16,27 @@ def scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
-def initialised(model: M) -> M:
-    """Kaiming normal with fan-in, gain of ReLU (He et al. 2015); biases zero, BatchNorm at 1 and 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return model
-
-
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Channels, height and width.
+def image_shape(name: str, shape: tuple[int, ...], least: int = 1) -> tuple[int, int, int]:
+    """Channels, height and width of images for a model that needs `least` pixels a side.
 
     Raises:
-        PruningError: the inputs are no images.
+        PruningError: the inputs are no images, or too small.
     """
     if len(shape) != 3:
-        raise PruningError(f"needs images [channels, height, width], not inputs of shape {list(shape)}")
+        raise PruningError(f"{name} needs images [channels, height, width], not inputs of shape {list(shape)}")
+    if min(shape[1:]) < least:
+        raise PruningError(f"{name} needs images of at least {least} × {least} pixels, not {shape[1]} × {shape[2]}")
     return shape[0], shape[1], shape[2]
+
+
+def signal_shape(name: str, shape: tuple[int, ...], least: int = 1) -> tuple[int, int]:
+    """Channels and length of signals for a model that needs `least` samples of each.
+
+    Raises:
+        PruningError: the inputs are no signals, or too short.
+    """
+    if len(shape) != 2:
+        raise PruningError(f"{name} needs signals [channels, length], not inputs of shape {list(shape)}")
+    if shape[1] < least:
+        raise PruningError(f"{name} needs signals of at least {least} samples, not {shape[1]}")
+    return shape[0], shape[1]

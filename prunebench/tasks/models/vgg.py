@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from prunebench.errors import PruningError
-from prunebench.tasks.models.layers import image_shape, initialised, scaled
+from prunebench.tasks.models.initial import Gamma, Init, initialised
+from prunebench.tasks.models.layers import image_shape, scaled
 from prunebench.tasks.registration import model
 
-_PLAN_16: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+_CHANNELS = (64, 128, 256, 512, 512)
+_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions a stage, by depth (their table 1: A, B, D, E)."""
 
 
 class VGG(nn.Module):
     """Stages of 3 × 3 convolutions, each stage ending in 2 × 2 max pooling; average pooling; one linear layer."""
 
-    def __init__(
-        self, plan: tuple[tuple[int, ...], ...], channels: int, classes: int, width: float, batch_norm: bool
-    ) -> None:
-        """Build the stages of `plan`, channels scaled by `width`; with BatchNorm the convolutions have no bias."""
+    def __init__(self, stages: tuple[int, ...], channels: int, classes: int, width: float, batch_norm: bool) -> None:
+        """Build so many convolutions a stage, channels scaled by `width`; with BatchNorm they have no bias."""
         super().__init__()
         layers: list[nn.Module] = []
-        for stage in plan:
-            for wide in (scaled(c, width) for c in stage):
+        for wide, convolutions in zip((scaled(c, width) for c in _CHANNELS), stages, strict=True):
+            for _ in range(convolutions):
                 layers.append(nn.Conv2d(channels, wide, 3, padding=1, bias=not batch_norm))
                 layers += [nn.BatchNorm2d(wide), nn.ReLU()] if batch_norm else [nn.ReLU()]
                 channels = wide
@@ -36,10 +36,26 @@ class VGG(nn.Module):
         return logits
 
 
-@model("vgg-16", paper="Simonyan & Zisserman 2015; for CIFAR as in Frankle & Carbin 2019")
-def vgg_16(shape: tuple[int, ...], classes: int, *, width: float = 1.0, batch_norm: bool = True) -> nn.Module:
-    """Thirteen convolutions and one linear layer, with BatchNorm unless told otherwise."""
-    channels, height, breadth = image_shape(shape)
-    if min(height, breadth) < 2 ** len(_PLAN_16):
-        raise PruningError(f"vgg-16 needs images of at least {2 ** len(_PLAN_16)} × {2 ** len(_PLAN_16)} pixels")
-    return initialised(VGG(_PLAN_16, channels, classes, width, batch_norm))
+def vgg(
+    depth: int,
+    shape: tuple[int, ...],
+    classes: int,
+    *,
+    width: float = 1.0,
+    batch_norm: bool = True,
+    init: Init = "kaiming-normal",
+    bn_gamma: Gamma = "one",
+) -> nn.Module:
+    """`depth` - 1 convolutions and one linear layer, with BatchNorm unless told otherwise."""
+    stages = _STAGES[depth]
+    channels, _, _ = image_shape(f"vgg-{depth}", shape, least=2 ** len(stages))
+    return initialised(VGG(stages, channels, classes, width, batch_norm), init, bn_gamma)
+
+
+for _depth, _number in ((11, "Eight"), (13, "Ten"), (16, "Thirteen"), (19, "Sixteen")):
+    model(
+        f"vgg-{_depth}",
+        _depth,
+        paper="Simonyan & Zisserman 2015; for CIFAR as in Frankle & Carbin 2019",
+        summary=f"{_number} convolutions and one linear layer, with BatchNorm unless told otherwise",
+    )(vgg)

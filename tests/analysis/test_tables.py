@@ -1,0 +1,93 @@
+"""Tables on a terminal, in Markdown and as CSV."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prunebench.analysis.layout import GAP, NARROWEST, blocks, fitted
+from prunebench.analysis.tables import Table, render
+
+NUMBERS = Table(
+    "lenet · digits", ("method", *(f"metric {i}" for i in range(12)), "n"),
+    (("synflow(rounds=adaptive)", *(f"{i}.000 ± 0.000" for i in range(12)), "3"), ("snip", *["–"] * 12, "3")),
+    (False, *(True,) * 13),
+)  # fmt: skip
+LONG = (("a", "word " * 30, "author " * 30), ("b", "short", "–"))
+TEXTS = Table(
+    "things", ("name", "what", "paper"), (("a", "word " * 30, "author " * 30), ("b", "short", "–")), whole=True
+)
+
+
+def widest(text):
+    return max(map(len, text.splitlines()))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 132])
+@pytest.mark.parametrize("table", [NUMBERS, TEXTS], ids=["numbers", "texts"])
+def test_a_table_is_no_wider_than_the_terminal_and_loses_nothing(table, width):
+    text = render([table], "table", width)
+    assert widest(text) <= width < widest(render([table], "table"))
+    for row in table.rows:
+        for cell in row:
+            for word in cell.split():
+                assert text.count(word) >= cell.split().count(word)
+
+
+def test_every_block_of_a_wide_table_names_its_rows():
+    parts = render([NUMBERS], "table", 80).split("\n\n")
+    assert len(parts) > 1
+    for part in parts:
+        assert "synflow(rounds=adaptive)" in part
+        assert "snip" in part
+
+
+def test_a_table_that_fits_is_the_same_with_and_without_a_terminal():
+    small = Table("small", ("a", "b"), (("1", "2"),))
+    assert render([small], "table", 80) == render([small], "table")
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 90), st.booleans()), min_size=1, max_size=8), st.integers(20, 200))
+def test_columns_are_narrowed_only_as_far_as_needed(columns, total):
+    widths = [width for width, _ in columns]
+    floors = [NARROWEST if text else None for _, text in columns]
+    found = fitted(widths, floors, total)
+    need = lambda ws: sum(ws) + GAP * (len(ws) - 1)  # noqa: E731
+    for before, after, low in zip(widths, found, floors, strict=True):
+        assert after <= before
+        if low is None or before <= low:
+            assert after == before
+        else:
+            assert after >= low
+    if need(widths) <= total:
+        assert found == widths
+    elif any(after > (low or after) for after, low in zip(found, floors, strict=True)):
+        assert need(found) == total
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.integers(20, 120))
+def test_blocks_hold_every_column_once_behind_the_first(widths, total):
+    found = blocks(widths, total)
+    assert [0, *(column for block in found for column in block[1:])] == list(range(len(widths)))
+    assert all(block[0] == 0 for block in found)
+    for block in found:
+        assert len(block) <= 2 or sum(widths[i] for i in block) + GAP * (len(block) - 1) <= total
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("rho_max_dead_layer", "rho_max_dead_layer"), ("_a_b_", r"\_a_b\_"), ("__init__", r"\_\_init\_\_"),
+        ("a|b*c", r"a\|b\*c"), ("x_ y", r"x\_ y"), ("λ_λ", "λ_λ"),
+    ],
+)  # fmt: skip
+def test_markdown_escapes_what_means_something_to_it_and_nothing_else(text, written):
+    assert written in render([Table("", ("h",), ((text,),))], "md")
+
+
+def test_csv_writes_a_header_again_where_it_changes():
+    one, other = Table("x", ("a",), (("1",),)), Table("y", ("b", "c"), (("2", "3"),))
+    assert render([one, one, other], "csv") == "table,a\nx,1\nx,1\n\ntable,b,c\ny,2,3\n"

@@ -1,0 +1,44 @@
+"""No method of the package is accused of anything, in several ways of running it."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunebench import catalogue
+from prunebench.registry import METHODS
+from prunebench.testing import conformance
+
+catalogue.declare()
+BUILT_IN = [entry for entry in METHODS if entry.target.startswith("prunebench.methods")]
+
+
+def variants() -> list[str]:
+    """Ways of running every method: its default, words of the engine, rankings within layers, other choices."""
+    found: list[str] = []
+    for entry in BUILT_IN:
+        known = {parameter.name: parameter for parameter in entry.parameters}
+        if "within" in known:
+            found += [f"{entry.name}(within=magnitude)", f"{entry.name}(within=snip)"]
+        if "scope" in known:
+            found.append(f"{entry.name}(scope=layer, rounds=3, schedule=linear)")
+        if "samples_per_class" in known:
+            other = "eval" if known["mode"].default == "train" else "train"
+            found.append(f"{entry.name}(mode={other}, samples_per_class=3)")
+        own = [p for p in entry.parameters if p.name not in {"rounds", "schedule", "scope", "mode"}]
+        found += [f"{entry.name}({p.name}={choice})" for p in own for choice in p.choices if choice != p.default]
+    return found
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in BUILT_IN])
+def test_a_method_of_the_package_does_what_it_declares(name: str) -> None:
+    assert not [str(finding) for finding in conformance(name) if finding.weight == "fault"]
+
+
+@pytest.mark.parametrize("spec", variants())
+def test_so_it_does_with_other_parameters(spec: str) -> None:
+    found = conformance(spec, skip=("worker", "parameters"))
+    assert not [str(finding) for finding in found if finding.weight == "fault"]
+
+
+def test_the_variants_are_of_all_kinds() -> None:
+    assert all(any(word in spec for spec in variants()) for word in ("within", "scope=layer", "mode=", "samples_per"))
