@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
-    from prunebench.api import effective_density, find_ticket, prune, run, score
+    from prunebench.api import cost, effective_density, find_ticket, prune, run, score
     from prunebench.engine.custom import Method, Pruning, method
     from prunebench.engine.masks import Masks
     from prunebench.engine.ratios import KeepRatios, Layers
@@ -30,6 +30,7 @@ _HOMES = {
     "Scores": "prunebench.engine.scoring",
     "Scoring": "prunebench.engine.scoring",
     "Ticket": "prunebench.engine.ticket",
+    "cost": "prunebench.api",
     "effective_density": "prunebench.api",
     "find_ticket": "prunebench.api",
     "keep_ratios": "prunebench.engine.scorer",
@@ -51,6 +52,7 @@ __all__ = [
     "Scores",
     "Scoring",
     "Ticket",
+    "cost",
     "effective_density",
     "find_ticket",
     "keep_ratios",

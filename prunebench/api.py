@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from prunebench.engine.cost import Cost
     from prunebench.engine.masks import Masks
     from prunebench.engine.method import Pruner
     from prunebench.engine.subject import Subject
@@ -28,16 +29,22 @@ def run(
     *suites: str,
     methods: Sequence[str] = (),
     scale: str = "quick",
+    overrides: Sequence[str] = (),
     seeds: int | None = None,
     plugins: Sequence[str] = (),
     jobs: int | None = None,
     threads: int = 1,
+    memory: str | None = None,
     device: str = "auto",
     executor: ExecutorName = "processes",
     timeout: str | None = None,
     rerun: Rerun = "never",
+    fail_fast: bool = False,
     store: str | Path = ".prunebench",
+    data: str | Path | None = None,
     download: bool = False,
+    cache_size: str | None = None,
+    report: str | Path | None = None,
 ) -> Results:
     """Run suites, or go on with an earlier run of the same plan, and return the results.
 
@@ -45,23 +52,31 @@ def run(
         suites: names of built-in suites, or paths of suite files.
         methods: specs that replace the suites' own; globs choose among those; `+SPEC` adds one.
         scale: `quick`, `standard` or `paper`.
+        overrides: `KEY=VALUE` of the suites' scale, in TOML; the results then compare with nothing but each other.
         seeds: repetitions instead of the scale's.
         plugins: Python files or modules that register methods.
         jobs: worker processes; None is one a core.
         threads: of each worker.
+        memory: limit of each worker, such as `4GiB`.
         device: `auto`, `cpu` or `cuda`.
         executor: `processes`, or `inline` for debugging.
         timeout: of one step, such as `10m`, or `none`; None is the scale's.
         rerun: which finished cells run again: `never`, `failed` or `all`.
+        fail_fast: stop after the first failed cell.
         store: folder of records and artifacts.
+        data: folder of data sets; None is `PRUNEBENCH_DATA` or the user's cache.
         download: fetch data sets that are missing in the data folder; nothing else uses the network.
+        cache_size: bound of the store's artifacts after the run, such as `2GiB`.
+        report: folder to write leaderboard and records to.
 
     Raises:
         PrunebenchError: bad arguments, an unusable store, data that cannot be downloaded.
     """
     options = RunOptions(
-        scale=scale, methods=tuple(methods), plugins=tuple(plugins), device=device, threads=threads, seeds=seeds,
-        jobs=jobs, executor=executor, timeout=timeout, rerun=rerun, store=Path(store), download=download,
+        scale=scale, methods=tuple(methods), overrides=tuple(overrides), plugins=tuple(plugins), device=device,
+        threads=threads, seeds=seeds, jobs=jobs, executor=executor, timeout=timeout, memory=memory, rerun=rerun,
+        fail_fast=fail_fast, store=Path(store), data=None if data is None else Path(data), download=download,
+        cache_size=cache_size, report=None if report is None else Path(report),
     )  # fmt: skip
     plan = plan_run([load_suite(name) for name in suites], options)
     return load_results(execute_run(plan, options).folder)
@@ -127,6 +142,19 @@ def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int,
     from prunebench.engine.effective import Connectivity
 
     return Connectivity(model, input_shape).effective(masks)[0].density()
+
+
+def cost(model: nn.Module, masks: Masks | None = None, *, input_shape: tuple[int, ...]) -> Cost:
+    """Parameters and multiply-accumulates of one forward pass, dense and under masks, by layer.
+
+    Twice the dense multiply-accumulates is what torch's own counter says of linear and convolutional layers.
+
+    Raises:
+        PruningError: the masks are not those of this model.
+    """
+    from prunebench.engine.cost import cost_of
+
+    return cost_of(model, input_shape, masks)
 
 
 def _prepared(

@@ -167,7 +167,9 @@ class Entry:
     def from_plain(cls, plain: Mapping[str, Any]) -> Entry:
         """Inverse of `plain`."""
         parameters = tuple(
-            Parameter(p["name"], tuple(p["types"]), _tupled(p["default"]), tuple(p["choices"]), p["minimum"], p["names"])
+            Parameter(
+                p["name"], tuple(p["types"]), _tupled(p["default"]), tuple(p["choices"]), p["minimum"], p["names"]
+            )
             for p in plain["parameters"]
         )
         return cls(**{**plain, "parameters": parameters, "capabilities": tuple(plain["capabilities"])})

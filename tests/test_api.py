@@ -345,3 +345,20 @@ def test_applied_masks_zero_the_pruned_weights_of_the_users_model(model: nn.Modu
     # Scored again, the pruned weights have no flow.
     scores = pb.score(model, "synflow", input_shape=SHAPE)
     assert all(not scores[n][~masks[n]].any() for n in masks)
+
+
+def test_run_takes_every_option_of_a_run() -> None:
+    import dataclasses
+    import inspect
+
+    from prunebench.harness.options import RunOptions
+
+    assert {f.name for f in dataclasses.fields(RunOptions)} == set(inspect.signature(pb.run).parameters) - {"suites"}
+
+
+def test_the_cost_of_a_network_under_masks() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Linear(3, 2))
+    masks = pb.prune(model, "magnitude", density=0.5, input_shape=(4,))
+    cost = pb.cost(model, masks, input_shape=(4,))
+    assert (cost.parameters, cost.macs, cost.kept_macs) == (18 + 5, 18, 9)
+    assert pb.cost(model, input_shape=(4,)).kept_macs == 18

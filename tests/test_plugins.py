@@ -79,7 +79,7 @@ def test_a_file_registers_its_scorer_with_parameters_and_capabilities(write):
     plugins.load(str(path))
     entry = METHODS.entry("their-power")
     assert entry.target == f"{path}:score"
-    assert (entry.summary, entry.paper, entry.capabilities) == ("Weights to a power", "Doe 2026", ("data",))
+    assert (entry.summary, entry.paper, entry.capabilities) == ("Weights to a power", "Doe 2026", ("data", "descends"))
     assert entry.parameters[0] == Parameter("power", ("float",), 1.0)
     resolved = METHODS.resolve(Spec.parse("their-power(power=2)"))
     assert resolved == {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prunebench.engine.bounds import fewest_weights
+from prunebench.engine.cost import Tally
 from prunebench.engine.effective import Connectivity
 from prunebench.engine.pruning import masks_at
 from prunebench.records.metrics import NOTIONS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from prunebench.engine.cost import Cost
     from prunebench.engine.masks import Masks
 
 _GRID = 13
@@ -32,6 +34,10 @@ class View:
     effective: Masks
     reached: int
     outputs: int
+    cost: Cost
+    """Under the masks."""
+    effective_cost: Cost
+    """Under the masks of effective weights."""
 
     def survives(self) -> dict[str, bool]:
         """For each notion of collapse, that it has not come about."""
@@ -55,6 +61,10 @@ class View:
             "effective_share": alive / kept if kept else None,
             "has_path": float(self.reached > 0),
             "classes_reached": self.reached,
+            "kept_parameters": self.cost.parameters - total + kept,
+            "macs": self.cost.macs,
+            "kept_macs": self.cost.kept_macs,
+            "effective_macs": self.effective_cost.kept_macs,
         }
 
     def series(self) -> dict[str, list[int] | list[str]]:
@@ -73,6 +83,7 @@ class Observer:
     def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
         """Prepare for a model that takes inputs of `shape`."""
         self._connectivity = Connectivity(model, shape)
+        self._tally = Tally(model, shape)
         full = self._connectivity.full()
         self.layers, self.total = len(full), full.total()
         self.outputs = self._connectivity.outputs(full).numel()
@@ -81,7 +92,8 @@ class Observer:
     def view(self, masks: Masks) -> View:
         """What the masks leave."""
         effective, reached = self._connectivity.effective(masks)
-        return View(masks, effective, int(reached.sum()), self.outputs)
+        costs = self._tally.under(masks), self._tally.under(effective)
+        return View(masks, effective, int(reached.sum()), self.outputs, *costs)
 
     def reached(self, masks: Masks) -> int:
         """Outputs that some path leads to."""

@@ -58,41 +58,83 @@ def cost_of(model: nn.Module, shape: tuple[int, ...], masks: Masks | None = None
     Raises:
         PruningError: the masks are not those of this model.
     """
-    model = private_copy(model).eval().cpu().float().requires_grad_(False)
-    weights = prunable(model)
-    masks = Masks.full(weights) if masks is None else masks
-    check_alike(masks, weights)
-    counter = _Counter(weights, masks)
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one fused call hides the products of attention
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), counter:
-            model(torch.ones(1, *shape))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-    layers = {
-        name: LayerCost(weight.numel(), int(masks[name].sum()), *counter.by_layer[name])
-        for name, weight in weights.items()
-    }
-    return Cost(
-        parameters=sum(p.numel() for p in model.parameters()),
-        prunable=masks.total(),
-        kept=masks.kept(),
-        macs=counter.others + sum(layer.macs for layer in layers.values()),
-        kept_macs=counter.others + sum(layer.kept_macs for layer in layers.values()),
-        layers=layers,
-    )
+    tally = Tally(model, shape)
+    return tally.under(tally.full() if masks is None else masks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One product with a weight, or with a view of it: each of the view's entries is applied at so many places."""
+
+    layer: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    places: int
+
+    def kept(self, mask: Tensor) -> int:
+        """Kept weights in the view, given a mask in the weight's memory order."""
+        return int(mask.as_strided(self.shape, self.stride, self.offset).sum())
+
+
+class Tally:
+    """Where one architecture applies which weights, found by one forward pass; any masks are then a sum."""
+
+    def __init__(self, model: nn.Module, shape: tuple[int, ...]) -> None:
+        """Watch a copy of the model, in eval mode, on one input of `shape`."""
+        model = private_copy(model).eval().cpu().float().requires_grad_(False)
+        self._weights = prunable(model)
+        self._parameters = sum(p.numel() for p in model.parameters())
+        counter = _Counter(self._weights)
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # one fused call hides the products of attention
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), counter:
+                model(torch.ones(1, *shape))
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+        self._uses, self._others = counter.uses, counter.others
+
+    def full(self) -> Masks:
+        """Masks that keep everything."""
+        return Masks.full(self._weights)
+
+    def under(self, masks: Masks) -> Cost:
+        """Cost under masks.
+
+        Raises:
+            PruningError: the masks are not those of this model.
+        """
+        check_alike(masks, self._weights)
+        dense, kept = dict.fromkeys(self._weights, 0), dict.fromkeys(self._weights, 0)
+        for layer, weight in self._weights.items():
+            placed = torch.empty_strided(weight.shape, weight.stride(), dtype=torch.bool).copy_(masks[layer])
+            for use in self._uses:
+                if use.layer == layer:
+                    dense[layer] += use.places * math.prod(use.shape)
+                    kept[layer] += use.places * use.kept(placed)
+        layers = {
+            name: LayerCost(weight.numel(), int(masks[name].sum()), dense[name], kept[name])
+            for name, weight in self._weights.items()
+        }
+        return Cost(
+            parameters=self._parameters,
+            prunable=masks.total(),
+            kept=masks.kept(),
+            macs=self._others + sum(layer.macs for layer in layers.values()),
+            kept_macs=self._others + sum(layer.kept_macs for layer in layers.values()),
+            layers=layers,
+        )
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees the contractions that a forward pass comes down to, and knows a weight in any view by its storage."""
 
-    def __init__(self, weights: Mapping[str, Tensor], masks: Masks) -> None:
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._names = {weight.untyped_storage()._cdata: name for name, weight in weights.items()}
         self._weights = weights
-        self._masks = masks
-        self.by_layer = dict.fromkeys(weights, (0, 0))
+        self.uses: list[_Use] = []
         self.others = 0
 
     def __torch_dispatch__(
@@ -100,25 +142,18 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if count := _COUNTS.get(func.overloadpacket):
-            factors, macs = count(args, result)
-            self._charge(factors, macs)
+            self._note(*count(args, result))
         return result
 
-    def _charge(self, factors: tuple[Tensor, ...], macs: int) -> None:
+    def _note(self, factors: tuple[Tensor, ...], macs: int) -> None:
         for factor in factors:
             name = self._names.get(factor.untyped_storage()._cdata)
             if name is not None:
-                dense, kept = self.by_layer[name]
-                share = self._mask_like(name, factor)
-                self.by_layer[name] = dense + macs, kept + macs // share.numel() * int(share.sum())
+                offset = factor.storage_offset() - self._weights[name].storage_offset()
+                places = macs // factor.numel()
+                self.uses.append(_Use(name, tuple(factor.shape), factor.stride(), int(offset), places))
                 return
         self.others += macs
-
-    def _mask_like(self, name: str, view: Tensor) -> Tensor:
-        """The part of a mask that a view of its weight shows."""
-        weight, mask = self._weights[name], self._masks[name]
-        placed = torch.empty_strided(weight.shape, weight.stride(), dtype=torch.bool).copy_(mask)
-        return placed.as_strided(view.shape, view.stride(), view.storage_offset() - weight.storage_offset())
 
 
 _Count = tuple[tuple[Tensor, ...], int]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     "synflow",
     paper="Tanaka et al. 2020, Pruning neural networks without any data by iteratively conserving synaptic flow",
     needs={"gradients"},
+    traits={"conserves"},
     mode="eval",
     rounds=100,
     notes=(

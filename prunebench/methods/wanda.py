@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     mode="eval",
     notes=(
         "group=row is the paper's: weights compete with those of their own output unit. Every layer keeps the same "
-        "share, rounded, and every row of a layer the same number or one less, in a seeded order, where the authors' "
-        "code rounds up in each row; scores are places, so scope changes rounding only. group=none compares |θ|·‖x‖ "
-        "in the engine's scope; scope=layer is the paper's ablation. All norms are of one pass through the network as "
-        "it is; the authors' code prunes block by block, with the norms behind the pruned blocks. In a convolution "
-        "x_j is what the kernel's entry j meets at all positions, zero padding included. Weights of multi-head "
-        "attention have no such norm here."
+        "share, rounded, and every row of a layer the same number or one less, the largest score first, where the "
+        "authors' code rounds up in each row; scores are places, so scope changes rounding only. group=none compares "
+        "|θ|·‖x‖ in the engine's scope; scope=layer is the paper's ablation. All norms are of one pass through the "
+        "network as it is; the authors' code prunes block by block, with the norms behind the pruned blocks. In a "
+        "convolution x_j is what the kernel's entry j meets at all positions, zero padding included. Weights of "
+        "multi-head attention have no such norm here."
     ),
 )
 def wanda(ctx: Scoring, *, group: Literal["row", "none"] = "row") -> Scores:
@@ -55,22 +55,26 @@ def wanda(ctx: Scoring, *, group: Literal["row", "none"] = "row") -> Scores:
         return scores
     # Pruned weights come after all others of their row, even after those that meet zeros only.
     ranked = {name: score.masked_fill(~ctx.masks[name].to(score.device), -1) for name, score in scores.items()}
-    return by_filter(lambda rows: _places(rows, ctx.generator), ranked, ctx.model)
+    return by_filter(_places, ranked, ctx.model)
 
 
-def _places(rows: Tensor, generator: torch.Generator) -> Tensor:
-    """Webster's places 1 − (k − ½)/n of a layer of n weights: first the best of every row, then the second best.
+def _places(rows: Tensor) -> Tensor:
+    """Webster's places 1 − (p − ½)/n of a layer of n weights: first the best of every row, then the second best.
 
-    In a global selection the layer gets its share and deals it out to its rows; rows, and equals in a row, come in a
-    seeded order.
+    In a global selection the layer gets its share and deals it out to its rows, to the row with the largest score
+    first. Equals, such as the weights of a unit that is never active, come in a shuffled order that is the same for
+    every seed: it is part of the score, which the seed does not decide.
     """
     units, count = rows.shape
-    shuffled = torch.randperm(count, generator=generator).to(rows.device)
-    order = shuffled[rows[:, shuffled].argsort(dim=1, descending=True, stable=True)].cpu()
-    turn = torch.randperm(units, generator=generator)
-    place = torch.arange(count) * units + turn[:, None]
+    generator = torch.Generator().manual_seed(0)
+    columns = torch.randperm(count, generator=generator).to(rows.device)
+    lines = torch.randperm(units, generator=generator).to(rows.device)
+    best, order = rows[lines][:, columns].sort(dim=1, descending=True, stable=True)
+    turn = best.argsort(dim=0, descending=True, stable=True).argsort(dim=0)
+    place = torch.arange(count, device=rows.device) * units + turn
     scores = 1 - (place.double() + 0.5) / (units * count)
-    return torch.empty_like(scores).scatter_(1, order, scores)
+    shuffled = torch.empty_like(scores).scatter_(1, columns[order], scores)
+    return torch.empty_like(scores).index_copy_(0, lines, shuffled)
 
 
 class _InputNorms(TorchFunctionMode):

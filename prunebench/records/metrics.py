@@ -70,6 +70,10 @@ _DEFINED = [
     Metric("effective_share", "", "higher", "effective weights over kept weights"),
     Metric("has_path", "", "higher", "1 if some path of kept weights leads from input to output, else 0"),
     Metric("classes_reached", "classes", "higher", "outputs that some path of kept weights leads to"),
+    Metric("kept_parameters", "parameters", "none", "kept weights and all parameters that are never pruned"),
+    Metric("macs", "MAC", "none", "multiply-accumulates of the dense network on one input, zero padding included"),
+    Metric("kept_macs", "MAC", "lower", "multiply-accumulates with kept weights, each wherever it is applied"),
+    Metric("effective_macs", "MAC", "none", "multiply-accumulates with effective weights"),
     Metric(
         "prune_over_cut",
         "",

@@ -274,3 +274,15 @@ def test_the_observer_knows_outputs_layers_weights_and_the_fewest_that_live() ->
     observer = Observer(model, (2,))
     assert (observer.outputs, observer.layers, observer.total) == (5, 3, 6 + 9 + 15)
     assert observer.fewest == {"dead_layer": 3, "dead_effective_layer": 3, "no_path": 2, "classes_unreached": 6}
+
+
+def test_a_view_counts_macs_of_kept_and_of_effective_weights() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    observer = Observer(model, (1, 6, 6))
+    masks = Masks(
+        {"0.weight": torch.zeros(2, 1, 3, 3, dtype=torch.bool), "3.weight": torch.ones(3, 32, dtype=torch.bool)}
+    )
+    masks["0.weight"][0, 0, :, 0] = True  # three taps of the first filter, at 16 positions each; the second is dead
+    found = observer.view(masks).metrics()
+    assert (found["macs"], found["kept_macs"], found["effective_macs"]) == (16 * 18 + 96, 16 * 3 + 96, 16 * 3 + 48)
+    assert found["kept_parameters"] == 3 + 96 + 2 + 3

@@ -22,7 +22,7 @@ _SEEDS = (1, 2)
 
 def repeatable(candidate: Candidate) -> Iterator[Finding]:
     """The same seed gives the same masks and scores, whatever the states of the global generators."""
-    for ground in candidate.grounds:
+    for ground in candidate.grounds[:2]:
         results: list[Result] = []
         for state in (11, 12):
             with kept():
