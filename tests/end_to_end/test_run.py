@@ -171,7 +171,7 @@ def test_results_can_be_read_back_with_their_series(command, tiny, tmp_path):
         (["run", "collapse", "-m", "snip:rouds=3"], "takes no parameter 'rouds' (did you mean 'rounds'?)"),
         (["run", "collapse", "-m", "snip:mode=trian"], "mode=trian is not 'train' or 'eval' (did you mean 'train'?)"),
         (["run", "collapse", "-m", "snip("], "malformed spec 'snip('"),
-        (["run", "collapse", "-m", "grasp*"], "no method of the suite matches 'grasp*'"),
+        (["run", "collapse", "-m", "zero*"], "no method of the suite matches 'zero*'"),
         (["run", "collapse", "--scale", "huge"], "suite 'collapse' has no scale 'huge'"),
         (["run", "collapse", "--seeds", "0"], "--seeds 0"),
         (["run", "collapse", "-j", "none"], "--jobs none"),

@@ -104,8 +104,10 @@ def test_synflow_by_hand() -> None:
     model[0].weight.data = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
     model[2].weight.data = torch.tensor([[5.0, -6.0]])
     scores = pb.score(model, "synflow(rounds=1)", input_shape=(2,))
-    torch.testing.assert_close(scores["0.weight"] * 114, torch.tensor([[5.0, 10.0], [18.0, 24.0]]), rtol=1e-6, atol=0)
-    torch.testing.assert_close(scores["2.weight"] * 114, torch.tensor([[15.0, 42.0]]), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        scores["0.weight"] * 114, torch.tensor([[5.0, 10.0], [18.0, 24.0]]).double(), rtol=1e-6, atol=0
+    )
+    torch.testing.assert_close(scores["2.weight"] * 114, torch.tensor([[15.0, 42.0]]).double(), rtol=1e-6, atol=0)
 
 
 def test_snip_is_the_derivative_of_the_loss_with_respect_to_the_mask() -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from prunebench.testing.candidate import Candidate, Result
 
 _NAMES = (("conv1", "fc", "classifier"), ("stem", "shortcut", "head"), ("embedding", "downsample", "output"))
-_ALIKE = 0.9
-"""Share of equal kept weights where only the order of summation differs."""
+_APART = 0.1
+"""Of the scores' or masks' total: more than another order of summation makes."""
 
 
 def weights(candidate: Candidate) -> Iterator[Finding]:
@@ -75,11 +75,19 @@ def _alike(
         first.copy_((first * signs[:, None])[order])
         second.copy_((second * signs)[:, order])
     given, found = candidate.on(ground.subject(model)), candidate.on(ground.subject(other))
-    moved = {name: mask.clone() for name, mask in given.masks.items()}
+    # Scores where there are some: in masks, equals are decided by their places, and dead units have many equals.
+    if given.scores is None or found.scores is None:
+        kind, of_given, of_found = "masks", dict(given.masks), dict(found.masks)
+    else:
+        kind, of_given, of_found = "scores", dict(given.scores), dict(found.scores)
+    moved = {name: value.double() for name, value in of_given.items()}
     moved[a], moved[b] = moved[a][order], moved[b][:, order]
-    alike = sum(int((mask & found.masks[name]).sum()) for name, mask in moved.items()) / max(1, given.masks.kept())
-    if alike < _ALIKE:
-        evidence = f"{ground.name}, {what}: only {alike:.0%} of the kept weights are the same"
+    size = sum(float(value.abs().sum()) for value in moved.values())
+    apart = sum(float((value - of_found[name].double()).abs().sum()) for name, value in moved.items()) / max(
+        size, 1e-300
+    )
+    if apart > _APART:
+        evidence = f"{ground.name}, {what}: {kind} differ by {apart:.1%} of their total"
         yield Finding("symmetry", "fault", "equal functions are pruned differently", evidence, mend)
 
 
