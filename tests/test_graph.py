@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from prunebench import catalogue, graph
 from prunebench.errors import SpecError, UnknownNameError
 from prunebench.graph import Component, Node, Outcome, Step, ancestors, decoded, find_step, step
-from prunebench.registry import METHODS, Entry, Parameter
+from prunebench.parameters import Parameter
+from prunebench.registry import METHODS, Entry
 from prunebench.spec import Spec
 
 catalogue.declare()

@@ -10,7 +10,8 @@ import pytest
 from prunebench import catalogue, plugins
 from prunebench.engine.method import build
 from prunebench.errors import DuplicateNameError, PluginError
-from prunebench.registry import METHODS, REGISTRIES, Parameter
+from prunebench.parameters import Parameter
+from prunebench.registry import METHODS, REGISTRIES
 from prunebench.spec import Spec
 
 SCORER = '''

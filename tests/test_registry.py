@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from prunebench import registry
 from prunebench.errors import DuplicateNameError, SpecError, UnknownNameError
-from prunebench.registry import Entry, Parameter, Registry, describe, keyword_parameters
+from prunebench.parameters import Parameter, keyword_parameters
+from prunebench.registry import Entry, Registry, describe
 from prunebench.spec import Spec
 
 PARAMETERS = (

@@ -73,18 +73,25 @@ def _pairs(caption: str, pairs: dict[str, str]) -> Table:
 
 
 def _entry(entry: Entry) -> list[Table]:
+    from prunebench.registry import NEEDS
     from prunebench.spec import written
 
     about = {
         "name": entry.name,
         "what": entry.summary,
         "paper": entry.paper,
-        "needs": ", ".join(entry.capabilities),
+        "needs": ", ".join(word for word in NEEDS if word in entry.capabilities),
+        "traits": ", ".join(word for word in entry.capabilities if word not in NEEDS),
         "notes": entry.notes,
         "origin": entry.target,
     }
     rows = [
-        (p.name, written(p.default), " or ".join([*p.types, *p.choices]), "" if p.minimum is None else f"{p.minimum:g}")
+        (
+            p.name,
+            written(p.default),
+            f"a {p.names}" if p.names else " or ".join([*p.types, *p.choices]),
+            "" if p.minimum is None else f"{p.minimum:g}",
+        )
         for p in entry.parameters
     ]
     parameters = Table("parameters", ("name", "default", "values", "at least"), tuple(rows))

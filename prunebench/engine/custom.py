@@ -23,7 +23,8 @@ from prunebench.engine.scorer import ScoreMethod, Words, known
 from prunebench.engine.scoring import Scores, Scoring, Session
 from prunebench.engine.ticket import Ticket
 from prunebench.errors import PruningError
-from prunebench.registry import METHODS, Parameter, describe
+from prunebench.parameters import Parameter
+from prunebench.registry import METHODS, describe
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
 

@@ -15,7 +15,8 @@ from prunebench.engine.schedules import Schedule
 from prunebench.engine.scoring import Mode, Scores, Scoring, Session
 from prunebench.errors import DuplicateNameError, SpecError
 from prunebench.fields import Kind
-from prunebench.registry import DESCENDS, METHODS, Parameter, describe, keyword_parameters
+from prunebench.parameters import Parameter, keyword_parameters
+from prunebench.registry import DESCENDS, METHODS, describe
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:

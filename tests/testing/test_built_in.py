@@ -20,10 +20,9 @@ def variants() -> list[str]:
         if "within" in known:
             found += [f"{entry.name}(within=magnitude)", f"{entry.name}(within=snip)"]
         if "scope" in known:
-            found.append(f"{entry.name}(scope=layer, rounds=3, schedule=linear)")
-        if "samples_per_class" in known:
             other = "eval" if known["mode"].default == "train" else "train"
-            found.append(f"{entry.name}(mode={other}, samples_per_class=3)")
+            words = [f"mode={other}", "samples_per_class=3"] if "samples_per_class" in known else []
+            found.append(f"{entry.name}({', '.join(['scope=layer', 'rounds=3', 'schedule=linear', *words])})")
         own = [p for p in entry.parameters if p.name not in {"rounds", "schedule", "scope", "mode"}]
         found += [f"{entry.name}({p.name}={choice})" for p in own for choice in p.choices if choice != p.default]
     return found

@@ -19,7 +19,7 @@ from prunebench.testing.networks import CHAIN, Ground, chain, permuted_layer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prunebench.registry import Parameter
+    from prunebench.parameters import Parameter
     from prunebench.spec import Value
     from prunebench.testing.candidate import Candidate, Result
 
