@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.results import Results, load_results
-from prunebench.errors import PruningError
+from prunebench.errors import PruningError, UsageError
 from prunebench.harness.options import ExecutorName, Rerun, RunOptions
 from prunebench.harness.run import execute_run, plan_run
 from prunebench.plugins import ready
@@ -14,8 +15,6 @@ from prunebench.records.suite import load_suite
 from prunebench.spec import Spec, parse_density
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor, nn
 
     from prunebench.engine.cost import Cost
@@ -72,6 +71,11 @@ def run(
     Raises:
         PrunebenchError: bad arguments, an unusable store, data that cannot be downloaded.
     """
+    if not suites:
+        raise UsageError("name at least one suite, such as pb.run('collapse')")
+    for name, given in (("methods", methods), ("overrides", overrides), ("plugins", plugins)):
+        if isinstance(given, str):
+            raise UsageError(f"{name} is a list: write {name}=[{given!r}]")
     options = RunOptions(
         scale=scale, methods=tuple(methods), overrides=tuple(overrides), plugins=tuple(plugins), device=device,
         threads=threads, seeds=seeds, jobs=jobs, executor=executor, timeout=timeout, memory=memory, rerun=rerun,
@@ -169,14 +173,34 @@ def _prepared(
     pruner = build(Spec.parse(method))
     if "training" in pruner.needs:
         raise PruningError(f"method {pruner.name!r} trains: it needs a task, not a batch")
-    if batch is not None and not 0 < len(batch[0]) == len(batch[1]):
-        raise PruningError(f"a batch needs as many labels as inputs, not {len(batch[1])} for {len(batch[0])}")
-    if batch is not None and shape is None:
-        shape = tuple(batch[0].shape[1:])
+    if batch is not None:
+        _check(batch)
+        shape = tuple(batch[0].shape[1:]) if shape is None else shape
     if shape is None:
         raise PruningError("give input_shape, the shape of one input without the batch, or a batch")
+    if not isinstance(shape, Sequence) or not all(isinstance(side, int) and side > 0 for side in shape):
+        raise PruningError(f"input_shape={shape} is not the shape of one input, such as (3, 32, 32)")
     if "data" in pruner.needs and batch is None:
         raise PruningError(f"method {pruner.name!r} needs data: give batch=(inputs, labels)")
     device = next(iter(prunable(model).values())).device
     split = Split(*batch) if batch is not None and "data" in pruner.needs else None
-    return pruner, Subject(model, shape, seed, device, batch=split)
+    return pruner, Subject(model, tuple(shape), seed, device, batch=split)
+
+
+def _check(batch: tuple[Tensor, Tensor]) -> None:
+    """Refuse what is no pair of floating-point inputs and integer labels, which torch would say in its own words.
+
+    Raises:
+        PruningError: as said.
+    """
+    from torch import Tensor
+
+    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
+        raise PruningError("a batch is a pair of tensors, (inputs, labels)")
+    inputs, labels = batch
+    if not inputs.is_floating_point():
+        raise PruningError(f"inputs need a floating-point type, not {inputs.dtype}: scale them, as for training")
+    if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():
+        raise PruningError(f"labels are class numbers [n], not {labels.dtype} of shape {list(labels.shape)}")
+    if not 0 < len(inputs) == len(labels):
+        raise PruningError(f"a batch needs as many labels as inputs, not {len(labels)} for {len(inputs)}")

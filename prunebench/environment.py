@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from prunebench.errors import UsageError
 from prunebench.fields import Kind
 
 if TYPE_CHECKING:
@@ -72,6 +73,20 @@ def entered(environment: Environment) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         _current.reset(token)
+
+
+def require(environment: Environment) -> None:
+    """Ask that torch can compute on the device.
+
+    Raises:
+        UsageError: it cannot on this machine.
+    """
+    if environment.device == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError(f"--device {environment.device}: torch finds no such device on this machine")
 
 
 def _resolved(name: str) -> str:

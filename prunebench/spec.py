@@ -154,7 +154,7 @@ def _scalar(text: str, whole: str) -> Scalar:
         return number
     if _WORD.fullmatch(text):
         return text
-    raise SpecError(f"malformed spec {whole!r}: {text!r} is no number, word, list or quoted string")
+    raise SpecError(f"malformed spec {whole!r}: {text!r} is no number, word, list or string in double quotes")
 
 
 def written(value: Value) -> str:

@@ -27,15 +27,15 @@ def parse_duration(text: str | None) -> float | None:
 
 
 def parse_size(text: str | None) -> int | None:
-    """Bytes; None for `none`. `4G` is 4·10⁹, `4GiB` 4·2³⁰.
+    """Bytes; None for `none`. A number needs a unit: `512B`, `4G` is 4·10⁹, `4GiB` 4·2³⁰.
 
     Raises:
-        UsageError: no size, or not positive.
+        UsageError: no number, no unit, or less than a byte.
     """
     if text is None or text.strip().lower() == "none":
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?", text.strip().lower())
-    size = float(match[1]) * _BYTES.get(match[2], 0) if match else 0.0
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(b|[kmgt]i?b?)", text.strip().lower())
+    size = float(match[1]) * _BYTES[match[2].removesuffix("b")] if match else 0.0
     if not 1 <= size < math.inf:
         raise UsageError(f"size {text!r} needs a positive number with a unit, such as 800M or 4GiB, or 'none'")
     return int(size)

@@ -362,3 +362,55 @@ def test_the_cost_of_a_network_under_masks() -> None:
     cost = pb.cost(model, masks, input_shape=(4,))
     assert (cost.parameters, cost.macs, cost.kept_macs) == (18 + 5, 18, 9)
     assert pb.cost(model, input_shape=(4,)).kept_macs == 18
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda x, y: x, "a pair of tensors"),
+        (lambda x, y: (x,), "a pair of tensors"),
+        (lambda x, y: (x, ["cat"] * len(x)), "a pair of tensors"),
+        (lambda x, y: (x.numpy(), y.numpy()), "a pair of tensors"),
+        (lambda x, y: (x.to(torch.uint8), y), "floating-point type, not torch.uint8"),
+        (lambda x, y: (x, y.float()), "class numbers [n], not torch.float32"),
+        (lambda x, y: (x, torch.eye(3)[y].long()), "class numbers [n], not torch.int64 of shape [12, 3]"),
+        (lambda x, y: (x, y[:5]), "as many labels as inputs, not 5 for 12"),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_in_one_line(model, given, message):
+    with pytest.raises(PruningError) as caught:
+        pb.prune(model, "snip", density=0.5, batch=given(*batch()))
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("shape", [4, (1, -6, 6), (1, 0, 6), (1.0, 6, 6), "166"])
+def test_an_input_shape_is_positive_whole_numbers(model, shape):
+    with pytest.raises(PruningError, match="is not the shape of one input"):
+        pb.prune(model, "magnitude", density=0.5, input_shape=shape)
+
+
+def test_an_input_shape_may_be_a_list(model):
+    assert pb.prune(model, "synflow", density=0.5, input_shape=list(SHAPE)).kept() == TOTAL // 2
+
+
+@pytest.mark.parametrize(
+    ("suites", "settings", "message"),
+    [
+        ((), {}, "name at least one suite"),
+        (("collapse",), {"methods": "snip"}, r"write methods=\['snip'\]"),
+        (("collapse",), {"plugins": "mine.py"}, r"write plugins=\['mine.py'\]"),
+        (("collapse",), {"device": "gpu"}, "unknown device 'gpu'"),
+    ],
+)
+def test_wrong_arguments_of_a_run_are_refused_before_anything_is_written(tmp_path, suites, settings, message):
+    with pytest.raises(UsageError, match=message):
+        pb.run(*suites, store=tmp_path / "store", **settings)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_device_that_is_not_there_ends_a_run_before_its_first_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="--device cuda: torch finds no such device"):
+        pb.run("collapse", methods=["random"], device="cuda", store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()

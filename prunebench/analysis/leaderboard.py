@@ -72,7 +72,7 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
     ]
     caption = " — ".join([title, ", ".join(context)]) if context else title
     return Table(
-        f"{caption} ({untouched} methods without a record yet)" if untouched else caption,
+        f"{caption} ({untouched} method{'s' * (untouched != 1)} without a record yet)" if untouched else caption,
         ("method", *(column.header for column in presentation.column), "n"),
         tuple(line for _, line in lines),
         (False, *(column.label is None for column in presentation.column), True),

@@ -103,7 +103,9 @@ def find_run(store: Path, name: str) -> Path:
         UnknownNameError: none or several match.
     """
     runs = {folder.name: folder for folder in run_folders(store)}
-    if name == "latest" and runs:
+    if not runs:
+        raise UnknownNameError(f"no run {name!r} in {store}: there are no runs yet")
+    if name == "latest":
         return next(reversed(runs.values()))
     matching = [run for run in runs if run.startswith(name)]
     if len(matching) == 1:

@@ -20,15 +20,21 @@ def main() -> NoReturn:
         code = root.main(prog_name="prunebench", standalone_mode=False) or ExitCode.OK
     except click.exceptions.Exit as stop:
         code = stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as asked:
+        print(asked.format_message(), file=sys.stderr)
+        code = ExitCode.USAGE
     except click.ClickException as error:
         code = _complain(error.format_message(), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
         code = _complain("interrupted", ExitCode.INTERRUPTED)
     except PrunebenchError as error:
         code = _complain(str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; keep Python from complaining again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except SystemExit:
+        # The reader of our output has gone, as `head` does: click then exits with 1, which means a regression here.
+        # Keep Python from complaining again at exit.
+        code = ExitCode.TERMINATED
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     except Exception as error:
         code = _complain(f"internal error: {type(error).__name__}: {error}; --debug shows where", ExitCode.INTERNAL)
     sys.exit(code)

@@ -46,7 +46,7 @@ def command(context: click.Context, store: Path, format_: str) -> None:
     click.echo(render([table], format_, terminal_width()), nl=False)
 
 
-@command.command("prune")
+@command.command("prune", short_help="Delete artifacts that were not used for long.")
 @option(
     "--size", metavar="SIZE", variable="CACHE_PRUNE_SIZE", help="Least recently used first, until it fits, as 2GiB."
 )

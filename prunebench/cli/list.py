@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import click
 
 from prunebench.analysis.tables import Table, render
 from prunebench.cli.completion import completing
-from prunebench.cli.options import common, format_option, plugin_option, store_option, terminal_width
+from prunebench.cli.options import common, format_option, option, plugin_option, store_option, terminal_width
 from prunebench.errors import StoreError, UsageError, suggestion
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from prunebench.registry import Registry
+    from prunebench.registry import Entry, Registry
 
+_LARGE = 10
+"""Members from which on a family, `FAMILY:MEMBER`, is one row."""
 _KINDS = ("methods", "suites", "models", "datasets", "metrics", "checks", "runs")
 
 
@@ -27,24 +30,29 @@ _KINDS = ("methods", "suites", "models", "datasets", "metrics", "checks", "runs"
     shell_complete=completing(lambda: _KINDS),
     metavar="[methods|suites|models|datasets|metrics|checks|runs]",
 )
+@option("--all", "every", is_flag=True, variable="LIST_ALL", help="A row for each member of a large family, too.")
 @plugin_option
 @store_option
 @format_option
 @common
-def command(kind: str | None, plugins: tuple[str, ...], store: Path, format_: str) -> None:
-    """What there is. Without an argument: all kinds but runs."""
+def command(kind: str | None, every: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
+    """What there is. Without an argument: all kinds but runs.
+
+    In tables for people, a large family such as torchvision's models is one row, unless --all is given.
+    """
     from prunebench import plugins as ways_in
 
     if kind is not None and kind not in _KINDS:
         raise UsageError(f"unknown kind {kind!r}{suggestion(kind, _KINDS)}")
     broken = ways_in.ready(plugins)
     kinds = _KINDS[:-1] if kind is None else (kind,)
-    click.echo(render([_table(k, store) for k in kinds], format_, terminal_width()), nl=False)
+    whole = every or format_ in {"csv", "json"}
+    click.echo(render([_table(k, store, whole=whole) for k in kinds], format_, terminal_width()), nl=False)
     for name, error in broken.items():
         click.echo(f"broken plug-in {name}: {error}", err=True)
 
 
-def _table(kind: str, store: Path) -> Table:
+def _table(kind: str, store: Path, *, whole: bool) -> Table:
     from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS
 
     if kind == "suites":
@@ -53,12 +61,26 @@ def _table(kind: str, store: Path) -> Table:
         return _metrics()
     if kind == "runs":
         return _runs(store)
-    return _entries({"methods": METHODS, "models": MODELS, "datasets": DATASETS, "checks": CHECKS}[kind], kind)
+    return _entries({"methods": METHODS, "models": MODELS, "datasets": DATASETS, "checks": CHECKS}[kind], kind, whole)
 
 
-def _entries(registry: Registry, caption: str) -> Table:
-    rows = [(e.name, e.summary, ", ".join(p.name for p in e.parameters), e.paper) for e in registry]
+def _entries(registry: Registry, caption: str, whole: bool) -> Table:
+    families: dict[str, list[Entry]] = defaultdict(list)
+    for entry in registry:
+        family, colon, _ = entry.name.partition(":")
+        families[f"{family}:" if colon and not whole else entry.name].append(entry)
+    rows: list[tuple[str, ...]] = []
+    for family, members in families.items():
+        if len(members) >= _LARGE:
+            what = f"{len(members)} {caption} such as {members[0].name}; --all names them"
+            rows.append((f"{family}…", what, _parameters(members[0]), members[0].paper))
+        else:
+            rows += [(e.name, e.summary, _parameters(e), e.paper) for e in members]
     return Table(caption, ("name", "what", "parameters", "paper"), tuple(rows))
+
+
+def _parameters(entry: Entry) -> str:
+    return ", ".join(p.name for p in entry.parameters)
 
 
 def _suites() -> Table:

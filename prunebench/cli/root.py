@@ -21,6 +21,7 @@ _VERBS = {
     "validate": "whether methods do what they declare",
 }
 
+_HELP_WANTED = "prunebench.help"
 _EPILOG = """\
 \b
 Exit codes:
@@ -48,9 +49,10 @@ class LazyGroup(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """As click does, with a suggestion for a misspelt verb."""
+        """As click does, with a suggestion for a misspelt verb; note whether its help is asked for."""
         if args and args[0] not in _VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(f"unknown verb {args[0]!r}{suggestion(args[0], _VERBS)}")
+        ctx.meta[_HELP_WANTED] = bool({*args[1:]} & {*ctx.help_option_names})
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -98,5 +100,7 @@ def root(context: click.Context) -> None:
     from prunebench.cli.config import configuration
 
     assert isinstance(context.command, click.Group), "verbs are in a group"
+    if context.invoked_subcommand == "completion" or context.meta.get(_HELP_WANTED):
+        return  # what the files say, and whether they can be read, changes neither
     context.obj = configuration(context.command, context)
     context.default_map = context.obj.values

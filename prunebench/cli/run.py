@@ -117,7 +117,8 @@ def _describe(plan: Plan, workers: int) -> None:
     unshared = plan.unshared()
     click.echo(f"cells      {len(plan.cells)}")
     click.echo(f"steps      {len(plan.nodes)} after sharing, {unshared} without")
-    click.echo(f"estimate   {written_duration(plan.seconds / workers)} with {workers} workers and an empty store")
+    staff = f"{workers} worker{'s' * (workers != 1)}"
+    click.echo(f"estimate   {written_duration(plan.seconds / workers)} with {staff} and an empty store")
     click.echo(f"run        {plan.run_id}")
 
 

@@ -94,7 +94,7 @@ def _entry(entry: Entry) -> list[Table]:
         )
         for p in entry.parameters
     ]
-    parameters = Table("parameters", ("name", "default", "values", "at least"), tuple(rows))
+    parameters = Table("parameters", ("name", "default", "values", "at least"), tuple(rows), whole=True)
     return [_pairs(entry.kind, {k: v for k, v in about.items() if v}), *([parameters] if rows else [])]
 
 
@@ -127,8 +127,10 @@ def _results(name: str, store: Path) -> Results:
     try:
         folder = find_run(store, name)
     except UnknownNameError:
+        if name == "latest":
+            raise
         known = {name for registry in REGISTRIES.values() for name in registry.entries}
-        known |= {"latest", *METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
+        known |= {*METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
         hint = suggestion(name, known)
         raise UnknownNameError(
             f"{name!r} names no method, model, dataset, suite, metric or check, and no run in {store}"

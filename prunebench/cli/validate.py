@@ -29,7 +29,7 @@ def command(
     methods: tuple[str, ...], every: bool, checks: tuple[str, ...], skip: tuple[str, ...], plugins: tuple[str, ...],
     format_: str,
 ) -> int:  # fmt: skip
-    r"""Whether methods do what they declare: specs, or globs over names; with a plug-in alone, its methods.
+    """Whether methods do what they declare: specs, or globs over names; with a plug-in alone, its methods.
 
     Small networks and artificial data, some seconds a method. Exit code 1 if a fault is found; notes break nothing.
 
@@ -37,17 +37,20 @@ def command(
     prunebench validate 'synflow(rounds=20)' snip
     prunebench validate --plugin my_method.py
     prunebench validate 'my-*' --plugin my_method.py --check data --check labels
-    """
+    """  # noqa: D301 - click looks for the backspace itself
     import time
 
     from prunebench import plugins as ways_in
-    from prunebench.testing import conformance
 
     broken = ways_in.ready(plugins)
     for name, error in broken.items():
         click.echo(f"broken plug-in {name}: {error}", err=True)
     found: list[tuple[str, list[Finding]]] = []
-    for spec in _chosen(methods, plugins, every=every):
+    chosen = _chosen(methods, plugins, every=every)
+    # Imports torch: seconds that a wrong word must not cost.
+    from prunebench.testing import conformance
+
+    for spec in chosen:
         begun = time.perf_counter()
         found.append((spec, conformance(spec, plugins=plugins, checks=checks, skip=skip)))
         faults = sum(finding.weight == "fault" for finding in found[-1][1])
@@ -61,11 +64,12 @@ def _chosen(methods: Sequence[str], plugins: Sequence[str], *, every: bool) -> l
     """Specs: those given, globs as the names that they match; all, or those of the plug-ins.
 
     Raises:
-        UsageError: nothing is chosen, or both some and all.
+        UsageError: nothing is chosen, both some and all, or a method that is not known.
         NothingToDoError: a glob matches no method, or the plug-ins register none.
     """
     from prunebench.plugins import canonical
     from prunebench.registry import METHODS
+    from prunebench.spec import Spec
 
     if every and methods:
         raise UsageError("give methods or --all, not both")
@@ -78,6 +82,7 @@ def _chosen(methods: Sequence[str], plugins: Sequence[str], *, every: bool) -> l
             matching = fnmatch.filter(names, text) if any(c in text for c in "*?") and "(" not in text else [text]
             if not matching:
                 raise NothingToDoError(f"no method matches {text!r}; see `prunebench list methods`")
+            METHODS.entry(Spec.parse(matching[0]).name)
             chosen += [name for name in matching if name not in chosen]
         return chosen
     if not plugins:

@@ -1,4 +1,4 @@
-"""Critical compression: the largest at which no notion of collapse has come about (Tanaka et al. 2020, section 4)."""
+"""Critical compression: the largest at which no notion of collapse has come about (Tanaka et al. 2020, section 3)."""
 
 from __future__ import annotations
 

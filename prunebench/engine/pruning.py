@@ -106,8 +106,11 @@ class Walker:
         found = self.session.scores(self._method.scorer, self.session.masks(full), 0)
         total = _absolute(competing(found, self.layout, full))
         if total == 0:
-            raise PruningError(f"all scores of {self._method.name!r} are zero: no signal passes through the network")
+            raise PruningError(self._silent())
         return {name: found[name].detach() / total for name in self.layout.shapes}
+
+    def _silent(self) -> str:
+        return f"all scores of {self._method.name!r} are zero: no signal passes through the network"
 
     def rounds(self, density: float, *, fine: bool = False) -> Iterator[Round]:
         """The rounds from the dense network down to exactly round(d·N) weights.
@@ -149,11 +152,20 @@ class Walker:
                 planned.popleft()
 
     def ticket(self, density: float) -> Ticket:
-        """Masks that keep exactly round(d·N) weights; raises as `rounds` does."""
-        *_, last = self.rounds(density)
-        rule = self._method.ratios
-        notes = quotas(rule, self.layout, density, self._method.name)[1] if rule else ()
-        return Ticket(self.session.masks(last.index[last.kept]), notes=notes)
+        """Masks that keep exactly round(d·N) weights; raises as `rounds` does.
+
+        A note says so where weights went although all scores of the dense network were zero: the seed chose them.
+        """
+        notes: list[str] = []
+        last: Round | None = None
+        for step in self.rounds(density):
+            if last is None and not step.kept.all() and not step.scores.any():
+                notes.append(f"{self._silent()}, the order among equals decided")
+            last = step  # and none before it: they would take the memory of many networks
+        assert last is not None, "a walk has at least one round"
+        if rule := self._method.ratios:
+            notes += quotas(rule, self.layout, density, self._method.name)[1]
+        return Ticket(self.session.masks(last.index[last.kept]), notes=tuple(notes))
 
     def descend(self) -> Descent:
         """Walk to density L/N. A count between two rounds is served by the round that it falls in: masks are nested.

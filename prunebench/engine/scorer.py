@@ -106,6 +106,8 @@ def scorer(
         def made(resolved: Mapping[str, Any]) -> ScoreMethod:
             given = Words(**{k: v for k, v in resolved.items() if k in _WORD_TYPES})
             bound = partial(function, **{k: v for k, v in resolved.items() if k not in _WORD_TYPES})
+            if given.batch_size and given.mode == "eval":
+                raise SpecError(f"method {name!r}: batch_size is for mode=train; in eval mode it changes nothing")
             if given.rounds == "adaptive" and "returns" in traits:
                 raise SpecError(f"method {name!r}: rounds=adaptive needs pruned weights to stay pruned")
             return ScoreMethod(name, bound, given, frozenset(needs), "returns" in traits)

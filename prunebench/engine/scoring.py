@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
 from prunebench.engine.allocate import Ties
@@ -76,9 +77,11 @@ class Scoring:
 
         In eval mode it comes in batches that bound memory; what is computed does not depend on them. In train mode it
         is one batch unless `batch_size` says otherwise, because BatchNorm makes a batch's samples depend on each other.
+        Several batches in train mode, and parts, are dealt their samples in turn, one class after the other: each has
+        as many of a class as any other, give or take one, whatever the order of the set.
 
         Args:
-            parts: deal the samples out into so many parts first, one by one, so that class-balanced sets stay so.
+            parts: deal the samples out into so many parts first.
 
         Raises:
             PruningError: the method did not declare that it needs data, or no batch was given; fewer samples than
@@ -88,20 +91,45 @@ class Scoring:
             raise PruningError("this method needs data and was given none: pass a batch, or declare needs={'data'}")
         if not 1 <= parts <= self.samples:
             raise PruningError(f"cannot deal {self.samples} samples out into {parts} parts")
+        x, y = self._batch.x, self._batch.y
         size = _BATCH if self.mode == "eval" else self._batch_size or self.samples
+        whole = parts == 1 and (self.mode == "eval" or size >= self.samples)
+        order = torch.arange(self.samples, device=y.device) if whole else torch.argsort(y, stable=True)
         for first in range(parts):
-            x, y = self._batch.x[first::parts], self._batch.y[first::parts]
-            for start in range(0, len(y), size):
-                yield x[start : start + size], y[start : start + size]
+            part = order[first::parts]
+            count = -(-len(part) // size)
+            dealt = torch.split(part, size) if self.mode == "eval" else [part[number::count] for number in range(count)]
+            for chosen in dealt:
+                yield x[chosen], y[chosen]
 
     def loss(self, *, temperature: float = 1.0, parts: int = 1) -> Objective:
         """Mean cross-entropy of logits / temperature over the scoring set; uneven batches do not weigh differently."""
 
         def terms() -> Iterator[Tensor]:
             for x, y in self.batches(parts):
-                yield cross_entropy(self.model(x) / temperature, y, reduction="sum") / self.samples
+                yield cross_entropy(self._logits(x, y) / temperature, y, reduction="sum") / self.samples
 
         return Objective(terms)
+
+    def _logits(self, x: Tensor, y: Tensor) -> Tensor:
+        """Outputs `[b, classes]`.
+
+        Raises:
+            PruningError: the network cannot take these inputs, gives no logits, or too few for the labels.
+        """
+        try:
+            logits: Tensor = self.model(x)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise PruningError(f"the network cannot take inputs of shape {list(x.shape)}: {reason}") from error
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(x):
+            shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise PruningError(f"the loss needs logits [{len(x)}, classes]; the network gives {shape}")
+        if not 0 <= int(y.min()) <= int(y.max()) < logits.shape[1]:
+            raise PruningError(
+                f"labels go from {int(y.min())} to {int(y.max())}; the network has {logits.shape[1]} outputs"
+            )
+        return logits
 
     def synaptic_flow(self, *, power: Power = 1) -> Tensor:
         """R, the sum of outputs of the linearised network with |θ ⊙ m|^power on an input of ones."""
@@ -225,7 +253,11 @@ class Session:
         return Masks(self.layout.split(flat))
 
     def scores(self, scorer: Callable[[Scoring], Scores], masks: Masks, number: int) -> Scores:
-        """Run a scorer on the network under masks; `number` is the round's, for its random stream."""
+        """Run a scorer on the network under masks; `number` is the round's, for its random stream.
+
+        Raises:
+            PruningError: BatchNorm in train mode has a single value per channel.
+        """
         seed = seed_of(f"mask/{self._purpose}", self._repetition, epoch=number)
         with torch.no_grad():
             for name, weight in self._weights.items():
@@ -242,4 +274,13 @@ class Session:
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
             torch.manual_seed(seed)
-            return scorer(context)
+            try:
+                with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+                    return scorer(context)
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise PruningError(
+                    "BatchNorm in train mode met a batch with one value per channel: give more samples, a larger "
+                    "batch_size, or mode=eval"
+                ) from error

@@ -55,7 +55,8 @@ class RunOptions:
             raise UsageError(f"--threads {self.threads}: at least one is needed")
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: at least one is needed")
-        for name, words in (("executor", get_args(ExecutorName)), ("rerun", get_args(Rerun))):
+        devices = ("auto", "cpu", "cuda")
+        for name, words in (("device", devices), ("executor", get_args(ExecutorName)), ("rerun", get_args(Rerun))):
             if getattr(self, name) not in words:
                 raise UsageError(f"unknown {name} {getattr(self, name)!r}{suggestion(getattr(self, name), words)}")
         parse_duration(self.timeout)

@@ -41,21 +41,26 @@ class Silence:
 
 
 class Lines(Silence):
-    """One line a cell."""
+    """One line a cell; an error that many cells share is told once."""
 
     def __init__(self, total: int, done: int) -> None:
         """`done` of `total` cells have a record already."""
         self._total, self._done = total, done
+        self._told: set[str] = set()
 
     def cell(self, record: Record) -> None:
         """Count, status, row; the error or reason if there is one."""
         self._done += 1
-        why = f": {record.error}" if record.error else f": {record.reason}" if record.reason else ""
+        why = str(record.error or record.reason or "")
+        if record.error and why in self._told:
+            why = "as above"
+        self._told.add(why)
+        why = f": {why}" if why else ""
         print(f"[{self._done}/{self._total}] {record.status} {record.row}{why}", file=sys.stderr, flush=True)
 
 
 class Bar(Silence):
-    """A rich progress bar; failures are printed above it."""
+    """A rich progress bar; failures are printed above it, an error that many cells share once."""
 
     def __init__(self, total: int, done: int) -> None:
         """`done` of `total` cells have a record already."""
@@ -71,6 +76,7 @@ class Bar(Silence):
             console=Console(stderr=True),
             transient=True,
         )
+        self._told: set[str] = set()
         self._task = self._bar.add_task("starting workers", total=total, completed=done)
 
     def __enter__(self) -> Bar:
@@ -86,7 +92,8 @@ class Bar(Silence):
         """Move on; name what is being done."""
         from rich.markup import escape
 
-        if record.error is not None:
+        if record.error is not None and str(record.error) not in self._told:
+            self._told.add(str(record.error))
             self._bar.print(f"{record.status} {escape(str(record.row))}: {escape(str(record.error))}")
         self._bar.update(self._task, advance=1, description=escape(f"{record.row.model} · {record.row.method}"))
 

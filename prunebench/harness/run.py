@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prunebench import plugins
-from prunebench.environment import Environment
+from prunebench.environment import Environment, require
 from prunebench.errors import ExitCode, StoreError
 from prunebench.graph import ancestors
 from prunebench.harness.artifacts import ArtifactStore
@@ -78,9 +78,11 @@ def execute_run(plan: Plan, options: RunOptions, show: Callable[[int, int], Prog
         show: makes the progress display from the number of cells and how many are done.
 
     Raises:
+        UsageError: the device is not there.
         StoreError: the store cannot be used, or is in use.
         DataError: a data set that was to be downloaded cannot be.
     """
+    require(plan.environment)
     folder = options.store.resolve() / "runs" / plan.run_id
     with ExitStack() as stack:
         stack.enter_context(locked(options.store))

@@ -26,7 +26,7 @@ _TRAPS = (
     notes=f"A convolution counts by its channels alone. {_TRAPS}",
 )
 def er(layers: Layers, density: float) -> dict[str, float]:
-    """r_l = min(1, ε·(n_in + n_out)/(n_in·n_out)); ε solves Σ r_l·n_l = d·N (Mocanu et al. 2018, eq. 3)."""
+    """r_l = min(1, ε·(n_in + n_out)/(n_in·n_out)); ε solves Σ r_l·n_l = d·N (Mocanu et al. 2018)."""
     return proportional({layer.name: _crowding(layer.shape[:2]) for layer in layers}, layers, density)
 
 

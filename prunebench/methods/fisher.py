@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     ),
 )
 def fisher(ctx: Scoring) -> Scores:
-    """θ² ⊙ E[g²] over the per-sample gradients g of the scoring set (section 2, eq. 5, without its ½)."""
+    """θ² ⊙ E[g²] over the per-sample gradients g of the scoring set (Theis et al. 2018, without their ½)."""
     total = {name: torch.zeros_like(w) for name, w in ctx.weights.items()}
     for gradients in ctx.sample_gradients():
         for name, gradient in gradients.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from prunebench.engine.scorer import scorer
 from prunebench.errors import PruningError
 
@@ -42,7 +44,11 @@ def grasp(ctx: Scoring, *, temperature: float = 200.0, split: int = 1) -> Scores
     if temperature <= 0:
         raise PruningError(f"grasp: temperature={temperature:g} is not positive")
     loss = ctx.loss(temperature=temperature, parts=split)
+    devices = {w.device for w in ctx.weights.values() if w.device.type == "cuda"}
+    # Forked, so that dropout leaves out for Hg what it left out for g.
+    with torch.random.fork_rng(devices=devices):
+        gradients = ctx.gradients(loss)
     # The gradient flow of a sparse network is that of its kept weights.
-    flow = {name: g * ctx.masks[name].to(g.device) for name, g in ctx.gradients(loss).items()}
+    flow = {name: g * ctx.masks[name].to(g.device) for name, g in gradients.items()}
     product = ctx.hessian_product(loss, flow)
     return {name: w * product[name] for name, w in ctx.weights.items()}

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 @keep_ratios(
     "igq",
-    paper="Vysogorets & Kempe 2023, Connectivity matters: pruning through the lens of effective sparsity",
+    paper=(
+        "Vysogorets & Kempe 2023, Connectivity matters: neural network pruning through the lens of effective sparsity"
+    ),
     notes=(
         "Layers are compressed as gases under one pressure F: large ones most, no layer past dense or down to nothing. "
         "F is solved to float precision; the published code bisects it. `within` ranks inside a layer."
     ),
 )
 def igq(layers: Layers, density: float) -> dict[str, float]:
-    """r_l = 1/(F·n_l + 1); F solves Σ r_l·n_l = d·N (section 4)."""
+    """r_l = 1/(F·n_l + 1); F solves Σ r_l·n_l = d·N (Vysogorets & Kempe 2023)."""
     from scipy.optimize import brentq
 
     budget = density * layers.total

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     paper="Lee et al. 2021, Layer-adaptive sparsity for the magnitude-based pruning",
     notes=(
         "Weights of equal magnitude in a layer share their score: each counts all of them in its sum. The authors' "
-        "code sorts them in some order and lets each count only those after it, so that one of them scores higher. "
-        "Sums are in float64. Iterating changes nothing. Of the weights given: initial ones where nothing was "
-        "trained."
+        "code sorts them in some order and lets each count only those after it, so that one of them scores higher and "
+        "the largest of a layer scores 1, which keeps layers from emptying; here n weights of one magnitude, as of a "
+        "signed constant initialisation, all score 1/n. Sums are in float64. Iterating changes nothing. Of the weights "
+        "given: initial ones where nothing was trained."
     ),
 )
 def lamp(ctx: Scoring) -> Scores:
-    """θ_u²/Σ θ_v² over the weights v of the layer with |θ_v| ≥ |θ_u| (eq. 4)."""
+    """θ_u²/Σ θ_v² over the weights v of the layer with |θ_v| ≥ |θ_u| (Lee et al. 2021)."""
     return {name: _layer(w.detach()) for name, w in ctx.weights.items()}
 
 

@@ -30,7 +30,10 @@ _STALE = 0.05
 
 @method(
     "phew",
-    paper="Patil & Dovrolis 2021, PHEW: constructing sparse networks that learn fast and generalize well without data",
+    paper=(
+        "Patil & Dovrolis 2021, PHEW: constructing sparse networks that learn fast and generalize well without "
+        "training data"
+    ),
     traits={"random"},
     notes=(
         "Every kept weight is on a path of units from input to output. A kernel entry is no candidate if it only ever "

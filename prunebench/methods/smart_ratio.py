@@ -46,7 +46,7 @@ _PROFILES: Mapping[Profile, Callable[[int, int], float]] = {
 def smart_ratio(
     layers: Layers, density: float, *, profile: Profile = "quadratic", decay: Decay = "auto", classifier: float = 0.3
 ) -> KeepRatios:
-    """r_l ∝ (L − l + 1)² + (L − l + 1), with `decay` over l², for all layers but the classifier (section 4.1).
+    """r_l ∝ (L − l + 1)² + (L − l + 1), with `decay` over l², for all layers but the classifier.
 
     Args:
         layers: the network's.

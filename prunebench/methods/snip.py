@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     ),
 )
 def snip(ctx: Scoring, *, signed: bool = False, reinit: bool = False) -> Scores:
-    """|∂L/∂m| = |g ⊙ θ|, the loss's sensitivity to each connection (eq. 4).
+    """|∂L/∂m| = |g ⊙ θ|, the loss's sensitivity to each connection (Lee et al. 2019).
 
     Args:
         ctx: the network and its scoring set.

@@ -38,7 +38,8 @@ def taylor(ctx: Scoring, *, structure: Literal["weight", "filter"] = "weight") -
     change = {name: (gradients[name] * w).detach() for name, w in ctx.weights.items()}
     if structure == "filter":
         change = by_filter(_joint, change, ctx.model)
-    return {name: value.square() for name, value in change.items()}
+    # In single precision the square of a small change is zero.
+    return {name: value.cpu().double().square() for name, value in change.items()}
 
 
 def _joint(rows: Tensor) -> Tensor:

@@ -56,6 +56,8 @@ def changed(suite: Suite, scale: str, overrides: Sequence[str]) -> tuple[Suite, 
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "list_type":
+            raise UsageError(f"--set {place} needs a list, such as {place}=[{fault['input']}]") from error
         raise UsageError(f"--set {place}: {fault['msg'].removeprefix('Value error, ')}") from error
     changes = [f"{key}={_written(getattr(grids[0], key))}" for key in sorted(given) if key in _NAMED]
     return suite.model_copy(update={"scale": {**suite.scale, scale: new}}), MARK.join([scale, *changes])

@@ -7,7 +7,9 @@ from prunebench.graph import Artifact, Component, Outcome, step
 
 @step(version=1, role="measure")
 def look(model: Component, dataset: Component, ticket: Artifact) -> Outcome:
-    """Under `view`, kept and effective weights, dead layers, paths and classes."""
+    """Under `view`, kept and effective weights, dead layers, paths and classes; or why the ticket was skipped."""
+    if "skipped" in ticket.value:
+        return Outcome({"view": {"skipped": ticket.value["skipped"]}})
     from prunebench.engine.collapse import Observer
     from prunebench.engine.masks import Masks
     from prunebench.engine.prunable import prunable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prunebench.graph import Artifact, Component, Outcome, step
+from prunebench.steps.floor import too_low
 
 
 @step(version=1, role="measure")
@@ -31,11 +32,9 @@ def survey(model: Component, dataset: Component, descent: Artifact, densities: l
         }
     }
     for density in densities:
-        count = round(density * observer.total)
-        if count < observer.layers:
-            reason = f"density {density:g} keeps {count} weights, fewer than the {observer.layers} layers"
+        if reason := too_low(density, observer.total, observer.layers):
             found[str(density)] = {"skipped": reason}
             continue
-        view = observer.view(masks_at(ranks, count))
+        view = observer.view(masks_at(ranks, round(density * observer.total)))
         found[str(density)] = {"metrics": view.metrics(), "labels": data, "series": view.series()}
     return Outcome(found)

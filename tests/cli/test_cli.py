@@ -62,15 +62,48 @@ def test_help_names_every_verb_and_exit_code(command):
 
 def test_no_argument_prints_help(command):
     ended = command()
-    assert "Usage: prunebench" in ended.out + ended.err
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == command("--help").out
+    assert "\n  run " in ended.err
+
+
+@pytest.mark.parametrize("verb", ["cache", "completion", "env", "export", "list", "run", "show", "validate"])
+def test_the_help_of_a_verb_shows_examples_line_by_line(command, verb):
+    out = command(verb, "--help").out
+    assert "\b" not in out
+    assert all(line.count("prunebench ") <= 1 for line in out.splitlines() if not line.startswith("Usage"))
+
+
+def test_a_large_family_is_one_row_unless_all_are_asked_for(command):
+    folded, every = command("list", "models").out, command("list", "models", "--all").out
+    (row,) = (line for line in folded.splitlines() if line.startswith("torchvision:"))
+    members = [line.split()[0] for line in every.splitlines() if line.startswith("torchvision:")]
+    assert row.split()[:3] == ["torchvision:…", str(len(members)), "models"]
+    assert {"torchvision:resnet18", "torchvision:vit_b_16"} <= set(members)
+    assert [line.split()[0] for line in folded.splitlines()[3:] if not line.startswith("torchvision:")] == [
+        line.split()[0] for line in every.splitlines()[3:] if not line.startswith("torchvision:")
+    ]
+
+
+def test_a_store_without_runs_says_so(command):
+    for words in (["show", "latest"], ["export"]):
+        ended = command(*words)
+        assert ended.code == 2
+        assert ended.err == "prunebench: error: no run 'latest' in .prunebench: there are no runs yet\n"
+
+
+def test_long_choices_of_a_parameter_are_shown_whole(command):
+    out = "".join(command("show", "torchvision:resnet18").out.split())
+    assert "xavier-uniform" in out
+    assert "…" not in out
 
 
 @pytest.mark.parametrize("kind", ["methods", "suites", "models", "datasets", "metrics", "checks"])
 def test_every_kind_can_be_listed_in_every_format(command, kind):
-    table = command("list", kind).out
+    table = command("list", kind, "--all").out
     rows = json.loads(command("list", kind, "--format", "json").out)[0]["rows"]
     lines = list(csv.DictReader(io.StringIO(command("list", kind, "--format", "csv").out)))
-    markdown = command("list", kind, "--format", "md").out
+    markdown = command("list", kind, "--all", "--format", "md").out
     assert [row["name"] for row in rows] == [line["name"] for line in lines]
     for row in rows:
         assert row["name"] in table
@@ -79,7 +112,7 @@ def test_every_kind_can_be_listed_in_every_format(command, kind):
 
 def test_a_method_is_shown_with_paper_needs_parameters_and_traps(command):
     out = " ".join(command("show", "snip").out.split())
-    for words in ("Lee et al. 2019", "gradients, labels", "samples_per_class", "train or eval", "stay pruned"):
+    for words in ("Lee et al. 2019", "data, labels, gradients", "samples_per_class", "train or eval", "stay pruned"):
         assert words in out
 
 
@@ -121,6 +154,17 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.stderr == ""
+
+
+def test_output_that_nobody_reads_any_more_ends_the_command_as_a_signal_would(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        ended = subprocess.run(
+            [sys.executable, "-m", "prunebench", "list", "--all"], cwd=tmp_path, stdout=gone, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (143, ""), "1 would be a regression"
 
 
 def test_python_dash_m_is_the_same_command(tmp_path):

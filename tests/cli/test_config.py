@@ -94,6 +94,12 @@ def test_what_does_not_fit_is_one_line_naming_the_file(command, tmp_path, name, 
     assert message in line
 
 
+@pytest.mark.parametrize("words", [["run", "--help"], ["env", "-h"], ["--help"], ["completion", "bash"]])
+def test_help_and_completion_do_not_hang_on_a_file_that_cannot_be_read(command, tmp_path, words):
+    (tmp_path / "prunebench.toml").write_text("seeds = ")
+    assert command(*words).code == 0
+
+
 def test_a_project_without_a_table_of_ours_says_nothing(command, tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nseds = 3\n")
     assert command("list", "runs").code == 0

@@ -127,7 +127,7 @@ def test_a_report_holds_the_leaderboard_and_the_records(command, ran, tmp_path):
 
 
 def test_a_bound_of_the_cache_evicts_after_the_run_and_keeps_the_records(command, ran, tmp_path):
-    ran("--cache-size", "1")
+    ran("--cache-size", "1B")
     assert not [path for path in (tmp_path / ".prunebench" / "artifacts").rglob("*") if path.is_file()]
     assert len(records(tmp_path)) == 8
     assert "0 steps run; 8 had their record before" in ran().err

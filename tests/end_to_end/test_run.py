@@ -149,6 +149,16 @@ def test_density_cells_keep_exactly_the_rounded_share(command, tiny, tmp_path):
             assert record["metrics"]["kept"] == round(density * total)
 
 
+@pytest.mark.parametrize("arms", ["trajectory", "targets"])
+def test_a_density_below_a_weight_a_layer_is_skipped_with_its_reason_by_either_way(command, tiny, arms):
+    ended = command("run", tiny, "--executor", "inline", "--seeds", "1", "-m", "random",
+                    "--set", "densities=[0.5, 0.0001]", "--set", f"arms=[{arms}]")  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "(2 ok, 1 skipped)" in ended.err
+    assert "skipped lenet-300-100(width=0.1)" in ended.err
+    assert "fewer than the 3 layers" in ended.err
+
+
 def test_results_can_be_read_back_with_their_series(command, tiny, tmp_path):
     run(command, tiny)
     results = load_results(folder_of(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.collapse import Observer
 from prunebench.engine.method import build
-from prunebench.engine.pruning import Round, masks_at, target_count
+from prunebench.engine.pruning import Round, Walker, masks_at, target_count
 from prunebench.engine.schedules import counts
 from prunebench.engine.scorer import ScoreMethod, Words
 from prunebench.engine.scoring import Scores, Scoring, Session
@@ -178,6 +179,32 @@ def test_scores_that_go_bad_in_a_later_round_are_refused_with_the_layer() -> Non
 
     with pytest.raises(ScoreError, match=r"of layer 1\.weight are infinite"):
         prune(method(scorer, rounds=3), session(network(4, 4, 4), (4,)), 0.3)
+
+
+def test_a_ticket_says_where_no_score_decided_what_went() -> None:
+    silent = method(lambda ctx: {n: torch.zeros_like(w) for n, w in ctx.weights.items()}, rounds=3)
+    s = session(network(4, 4), (4,))
+    ticket = Walker(silent, s).ticket(0.5)
+    assert ticket.masks.kept() == 8
+    (note,) = ticket.notes
+    assert "all scores of 'probe' are zero" in note
+    assert "the order among equals decided" in note
+    assert Walker(silent, s).ticket(1).notes == ()
+    assert Walker(method(anew()), s).ticket(0.5).notes == ()
+
+
+def test_a_ticket_holds_one_round_at_a_time() -> None:
+    s = session(network(300, 300), (300,))
+
+    def peak(rounds: int) -> int:
+        tracemalloc.start()
+        try:
+            prune(method(anew(), rounds=rounds), s, 0.5)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(30) < 2 * peak(3)
 
 
 def test_only_scores_of_kept_weights_need_to_be_finite() -> None:

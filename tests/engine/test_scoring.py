@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +250,39 @@ def test_batches_give_the_samples_in_their_order() -> None:
     assert torch.equal(torch.cat([y for _, y in got]), batch.y)
 
 
+@pytest.mark.parametrize("labels", [torch.arange(30) // 10, torch.arange(30) % 3, torch.arange(30).flip(0) // 10])
+@pytest.mark.parametrize(("parts", "size", "sizes"), [(1, 10, [10] * 3), (1, 8, [8, 8, 7, 7]), (2, 5, [5] * 6)])
+def test_what_batch_norm_sees_together_is_class_balanced_in_any_order(
+    labels: torch.Tensor, parts: int, size: int, sizes: list[int]
+) -> None:
+    batch = Split(data(30).x, labels)
+    got: list[tuple[torch.Tensor, torch.Tensor]] = []
+    s = Session(network(), SHAPE, mode="train", batch=batch, purpose="probe", repetition=0, device=CPU, batch_size=size)
+    s.scores(lambda ctx: (got.extend(ctx.batches(parts)), zeros(ctx))[1], everything(s), 0)
+    assert [len(y) for _, y in got] == sizes
+    for _, y in got:
+        counts = torch.bincount(y, minlength=3)
+        assert counts.max() - counts.min() <= 1
+    seen = {(float(x.sum()), int(label)) for xs, ys in got for x, label in zip(xs, ys, strict=True)}
+    assert seen == {(float(x.sum()), int(label)) for x, label in zip(batch.x, labels, strict=True)}
+
+
+def test_one_value_per_channel_in_train_mode_is_an_error_that_says_what_to_do() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(50, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
+    s = session(model, mode="train", batch=data(1))
+    with pytest.raises(PruningError, match=r"one value per channel: give more samples.* or mode=eval"):
+        s.scores(lambda ctx: ctx.gradients(ctx.loss()), everything(s), 0)
+
+
+def test_errors_of_a_scorer_are_its_own() -> None:
+    def scorer(ctx: Scoring) -> Scores:
+        raise ValueError("no such thing")
+
+    s = session(network(), batch=data(3))
+    with pytest.raises(ValueError, match=r"^no such thing$"):
+        s.scores(scorer, everything(s), 0)
+
+
 def test_gradients_are_taken_at_the_mask() -> None:
     model = network().double().eval()
     batch = data(12, dtype=torch.float64)
@@ -389,3 +423,23 @@ def test_a_method_that_needs_no_data_is_given_none() -> None:
     opened = open_session(found, network(), SHAPE, data=data(), repetition=0, device=CPU)
     with pytest.raises(PruningError, match="needs data"):
         prune(found, opened, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "message"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), 3, "the network cannot take inputs of shape"),
+        (nn.Sequential(nn.Linear(SHAPE[-1], 3)), 3, r"the loss needs logits \[30, classes\]; the network gives"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(math.prod(SHAPE), 2)),
+            3,
+            "labels go from 0 to 2; the network has 2 outputs",
+        ),
+    ],
+)
+def test_inputs_and_labels_that_do_not_fit_the_network_are_one_line(
+    model: nn.Module, labels: int, message: str
+) -> None:
+    s = session(model, batch=data(classes=labels))
+    with pytest.raises(PruningError, match=message):
+        s.scores(lambda ctx: dict(ctx.gradients(ctx.loss())), everything(s), 0)

@@ -36,14 +36,15 @@ def loss_of_weights(
     """The mean cross-entropy at temperature T as a function of the flat prunable weights, and these."""
     model = copy.deepcopy(model).requires_grad_(False)
     weights = {name: w.detach().clone() for name, w in prunable(model).items()}
+    by_class = batch[1].argsort(stable=True)
+    x, y = batch[0][by_class], batch[1][by_class]
 
     def loss(flat: Tensor) -> Tensor:
         pieces = flat.split([w.numel() for w in weights.values()])
         named = {name: p.view(w.shape) for p, (name, w) in zip(pieces, weights.items(), strict=True)}
         buffers = {name: b.clone() for name, b in model.named_buffers()}
         terms = [
-            cross_entropy(functional_call(model, (named, buffers), batch[0][p::parts]) / T, batch[1][p::parts])
-            for p in range(parts)
+            cross_entropy(functional_call(model, (named, buffers), x[p::parts]) / T, y[p::parts]) for p in range(parts)
         ]
         return torch.stack(terms).mean()
 
@@ -102,6 +103,52 @@ def test_halves_change_what_batch_norm_sees_and_nothing_else() -> None:
         atol=1e-15,
     )
     assert not torch.allclose(scored(model, "grasp(split=2)", batch), scored(model, "grasp", batch), rtol=0.1)
+
+
+def test_dropout_leaves_out_the_same_units_in_both_passes() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 12), nn.Tanh(), nn.Dropout(0.5), nn.Linear(12, 3)).double()
+    batch = torch.randn(9, 4, dtype=torch.float64), torch.arange(9) // 3
+    drawn: list[Tensor] = []
+    model[2].register_forward_hook(lambda _module, _inputs, output: drawn.append(output == 0))
+    ours = scored(model, "grasp", batch)
+    assert len(drawn) == 2
+    assert torch.equal(*drawn)
+    kept = nn.Sequential(model[0], model[1], _Times(2.0 * ~drawn[0]), model[3])
+    loss, flat = loss_of_weights(kept, batch)
+    expected = flat * (hessian(loss, flat) @ torch.func.grad(loss)(flat))
+    torch.testing.assert_close(ours, expected / expected.abs().sum(), rtol=1e-9, atol=1e-13)
+
+
+class _Times(nn.Module):
+    def __init__(self, factor: Tensor) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+def test_grasp_differentiates_attention_twice() -> None:
+    torch.manual_seed(0)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.head(self.attention(x, x, x, need_weights=False)[0].mean(1))
+            return out
+
+    model, batch = Attending().double(), (torch.randn(6, 3, 4, dtype=torch.float64), torch.arange(6) % 3)
+    loss, flat = loss_of_weights(model, batch)
+    gradient = torch.func.grad(loss)(flat)
+    step = 1e-5 * gradient / gradient.norm()
+    product = (torch.func.grad(loss)(flat + step) - torch.func.grad(loss)(flat - step)) / 2e-5 * gradient.norm()
+    expected = flat * product
+    torch.testing.assert_close(scored(model, "grasp", batch), expected / expected.abs().sum(), rtol=1e-5, atol=1e-8)
 
 
 def test_iterated_grasp_follows_the_gradient_flow_of_kept_weights() -> None:

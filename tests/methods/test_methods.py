@@ -374,3 +374,9 @@ def test_every_method_says_what_it_is_and_scores_every_layer(name: str) -> None:
     assert all(torch.isfinite(s).all() and s.shape == prunable(model)[n].shape for n, s in scores.items())
     assert not any(s.requires_grad for s in scores.values())
     assert float(sum(s.abs().sum(dtype=torch.float64) for s in scores.values())) == pytest.approx(1, rel=1e-5)
+
+
+def test_a_batch_size_in_eval_mode_is_refused_because_it_would_do_nothing() -> None:
+    with pytest.raises(SpecError, match="batch_size is for mode=train"):
+        build(Spec.parse("snip(mode=eval, batch_size=7)"))
+    assert build(Spec.parse("snip(batch_size=7)")).words.batch_size == 7

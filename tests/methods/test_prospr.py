@@ -36,7 +36,8 @@ def trained_loss(
     """L_K after SGD on the first K of K + 1 parts of the batch, of the last part."""
     model = copy.deepcopy(model).train(mode == "train")
     optimiser = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-    parts = [(batch[0][p :: steps + 1], batch[1][p :: steps + 1]) for p in range(steps + 1)]
+    dealt = [batch[1].argsort(stable=True)[p :: steps + 1] for p in range(steps + 1)]
+    parts = [(batch[0][part], batch[1][part]) for part in dealt]
     for x, y in parts[:-1]:
         optimiser.zero_grad()
         cross_entropy(model(x), y).backward()
@@ -87,13 +88,13 @@ def test_first_order_prospr_is_the_weight_times_the_gradient_after_the_steps() -
     model, batch = network()
     probe = copy.deepcopy(model).train()
     optimiser = torch.optim.SGD(probe.parameters(), lr=0.3, momentum=0.5)
+    by_class = batch[1].argsort(stable=True)
+    x, y = batch[0][by_class], batch[1][by_class]
     for part in range(2):
         optimiser.zero_grad()
-        cross_entropy(probe(batch[0][part::3]), batch[1][part::3]).backward()
+        cross_entropy(probe(x[part::3]), y[part::3]).backward()
         optimiser.step()
-    gradients = torch.autograd.grad(
-        cross_entropy(probe(batch[0][2::3]), batch[1][2::3]), list(prunable(probe).values())
-    )  # fmt: skip
+    gradients = torch.autograd.grad(cross_entropy(probe(x[2::3]), y[2::3]), list(prunable(probe).values()))
     initial = prunable(model).values()
     expected = torch.cat([(w * g).abs().flatten() for w, g in zip(initial, gradients, strict=True)]).detach()
     ours = scored(model, "prospr(steps=2,lr=0.3,momentum=0.5,first_order=true)", batch)

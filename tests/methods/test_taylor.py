@@ -65,7 +65,7 @@ def test_a_filter_by_hand() -> None:
     scores = pb.score(model, "taylor(structure=filter)", batch=(torch.ones(1, 2), torch.tensor([0])))
     raw = [[1.5**2] * 2, [1.5**2] * 2, [2.0**2] * 2, [2.0**2] * 2]
     found = torch.cat([scores["0.weight"], scores["2.weight"]])
-    torch.testing.assert_close(found * 25, torch.tensor(raw), rtol=1e-6, atol=0)
+    torch.testing.assert_close(found * 25, torch.tensor(raw).double(), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("structure", ["weight", "filter"])

@@ -33,9 +33,9 @@ _IMAGENET = Scale(torch.tensor([0.485, 0.456, 0.406]) * 255, torch.tensor([0.229
 
 @dataset("image-folder", identity=identity.folder)
 def image_folder(*, path: str = "images", size: int = 32) -> Dataset:
-    """Images in `train/<class>/` and `test/<class>/` or `val/<class>/` of `path`, as RGB squares of `size` pixels.
+    """Images in PATH/train/CLASS/ and PATH/test/CLASS/ (or val), as RGB squares; PATH is under --data, or absolute.
 
-    `path` is relative to the data folder. An image of another size has its shorter side brought to `size`, and its
+    An image of another size has its shorter side brought to `size`, and its
     centre cut out. Pixels are standardised by channel with the training split's mean and deviation.
 
     Raises:
