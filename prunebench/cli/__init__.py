@@ -29,7 +29,9 @@ def main() -> NoReturn:
         code = _complain("interrupted", ExitCode.INTERRUPTED)
     except PrunebenchError as error:
         code = _complain(str(error), error.exit_code)
-    except SystemExit:
+    except SystemExit as stop:
+        if not stop.code or "_PRUNEBENCH_COMPLETE" in os.environ:
+            raise  # a shell's completion ends so
         # The reader of our output has gone, as `head` does: click then exits with 1, which means a regression here.
         # Keep Python from complaining again at exit.
         code = ExitCode.TERMINATED
