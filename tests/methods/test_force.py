@@ -88,3 +88,32 @@ def test_force_keeps_exact_counts_and_is_the_same_every_time(density: float) -> 
 def test_force_cannot_bound_what_a_round_prunes() -> None:
     with pytest.raises(SpecError, match="rounds=adaptive"):
         build(Spec.parse("force(rounds=adaptive)"))
+
+
+def test_the_score_is_the_slope_of_the_loss_in_every_mask_entry_pruned_ones_included() -> None:
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    batch = torch.randn(12, 4, dtype=torch.float64), torch.arange(12) % 3
+    method = build(Spec.parse("force(rounds=2, samples_per_class=4)"))
+    session = open_session(method, model, (4,), data=Split(*batch), repetition=0, device=torch.device("cpu"))
+    first, second = walk(method, session, 0.3)
+    dense = torch.cat([w.detach().flatten() for w in prunable(model).values()])
+    mask = torch.from_numpy(first.kept).double()
+    assert 0 < mask.sum() < len(mask)
+
+    def loss(mask: Tensor) -> float:
+        sparse = copy.deepcopy(model)
+        weights = prunable(sparse)
+        for weight, part in zip(
+            weights.values(), (dense * mask).split([w.numel() for w in weights.values()]), strict=True
+        ):
+            weight.data.copy_(part.view_as(weight))
+        return float(cross_entropy(sparse(batch[0]), batch[1]).detach())
+
+    step = 1e-5
+    slopes = [
+        (loss(mask + step * unit) - loss(mask - step * unit)) / (2 * step) for unit in torch.eye(len(mask)).double()
+    ]
+    torch.testing.assert_close(
+        torch.from_numpy(second.scores), torch.tensor(slopes).abs().double(), rtol=1e-5, atol=1e-9
+    )
