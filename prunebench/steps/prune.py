@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from prunebench.graph import Component, Outcome, step
-from prunebench.steps.floor import too_low
 
 
 @step(version=1, role="find")
 def pruned(model: Component, dataset: Component, method: Component, density: float, repetition: int) -> Outcome:
     """Masks that keep round(d·N) weights, packed by layer; a reason under `skipped` if that is below one a layer."""
+    from prunebench.engine.floor import too_low
     from prunebench.engine.method import build
     from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from prunebench.graph import Artifact, Component, Outcome, step
-from prunebench.steps.floor import too_low
 
 
 @step(version=1, role="measure")
 def survey(model: Component, dataset: Component, descent: Artifact, densities: list[float]) -> Outcome:
     """Under `critical` the critical compressions, under each density the view of the network there."""
     from prunebench.engine.collapse import Observer, critical_of_descent
+    from prunebench.engine.floor import too_low
     from prunebench.engine.pruning import masks_at
     from prunebench.engine.subject import Subject
 

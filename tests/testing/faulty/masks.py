@@ -212,3 +212,12 @@ class FixedPattern(pb.Method):
 
     def prune(self, ctx: pb.Pruning) -> pb.Masks:
         return ctx.keep({n: torch.linspace(0, 1, w.numel()).sin().view(w.shape) for n, w in ctx.weights.items()})
+
+
+@pb.method("scales-inputs", needs={"data", "labels", "gradients"})
+class ScalesInputs(pb.Method):
+    """Corrupts the scoring set in place, and with it the data of everybody else."""
+
+    def prune(self, ctx: pb.Pruning) -> pb.Masks:
+        ctx.scoring_set().x.mul_(0.5)
+        return ctx.keep(ctx.scores("snip"))

@@ -222,14 +222,6 @@ def patches_torch(ctx: pb.Scoring) -> pb.Scores:
     return scores
 
 
-@pb.scorer("scales-inputs", needs=DATA, mode="eval")
-def scales_inputs(ctx: pb.Scoring) -> pb.Scores:
-    """Corrupts the scoring set in place, and with it the data of everybody else."""
-    for x, _ in ctx.batches():
-        x.mul_(0.5)
-    return snip(ctx)
-
-
 @pb.scorer("leaves-hooks", needs=DATA, mode="eval")
 def leaves_hooks(ctx: pb.Scoring) -> pb.Scores:
     """Counts by hooks that are never removed: each round stacks another set."""
