@@ -9,7 +9,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from prunebench import catalogue
-from prunebench.codehash import code_files
 from prunebench.errors import PluginError, PrunebenchError
 from prunebench.registry import registering
 
@@ -100,6 +99,8 @@ def _refuse_strange_helpers(path: Path) -> None:
     Raises:
         PluginError: such a helper is among the files that the plug-in imports from its own folder.
     """
+    from prunebench.codehash import code_files
+
     for file in code_files(str(path)):
         if file == path or not file.is_relative_to(path.parent):
             continue

@@ -121,8 +121,11 @@ def scorer(
     return register
 
 
+_DRAWN: tuple[Trait, ...] = ("random",)
+
+
 def keep_ratios(
-    name: str, *, paper: str = "", notes: str = "", within: str = "random"
+    name: str, *, paper: str = "", notes: str = "", within: str = "random", traits: Collection[Trait] = _DRAWN
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function `(layers, density, *, parameters…) -> KeepRatios` as a pruning method.
 
@@ -134,10 +137,11 @@ def keep_ratios(
         paper: reference, authors and year first.
         notes: variants and traps, for `prunebench show`.
         within: default of `within`.
+        traits: what holds of the masks with that default: its draw is the seed's.
 
     Raises:
         DuplicateNameError: the name is taken, or a parameter is called `within`.
-        TypeError: a parameter without a type or default.
+        TypeError: a parameter without a type or default; a trait that there is not.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,7 +161,7 @@ def keep_ratios(
 
         entry = describe(
             METHODS, function, name, paper=paper, parameters=[*own, ranking], notes=notes,
-            capabilities={DESCENDS, "random"} if within == "random" else {DESCENDS},
+            capabilities=known(traits, Trait) | {DESCENDS},
         )  # fmt: skip
         METHODS.add(entry, made)
         return function

@@ -36,11 +36,11 @@ def _seconds(arguments, cwd) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize(("arguments", "seconds"), [(["--help"], 0.2), (["list"], 0.4)], ids=str)
-def test_help_and_list_take_little_longer_than_python_itself(arguments, seconds, tmp_path):
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]], ids=" ".join)
+def test_help_and_list_take_at_most_a_fifth_of_a_second_over_python_itself(arguments, tmp_path):
     bare = min(_seconds(["-c", "pass"], tmp_path) for _ in range(5))
     used = min(_seconds(["-m", "prunebench", *arguments], tmp_path) for _ in range(12))
-    assert used - bare <= seconds
+    assert used - bare <= 0.2
 
 
 def test_help_names_every_verb_and_exit_code(command):
