@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.api import cost, effective_density, find_ticket, prune, run, score
-    from prunebench.engine.custom import Method, Pruning, method
+    from prunebench.engine.context import Pruning
+    from prunebench.engine.custom import Method, method
     from prunebench.engine.masks import Masks
     from prunebench.engine.ratios import KeepRatios, Layers
     from prunebench.engine.scorer import keep_ratios, scorer
@@ -25,7 +26,7 @@ _HOMES = {
     "Masks": "prunebench.engine.masks",
     "Method": "prunebench.engine.custom",
     "PrunebenchError": "prunebench.errors",
-    "Pruning": "prunebench.engine.custom",
+    "Pruning": "prunebench.engine.context",
     "Results": "prunebench.analysis.results",
     "Scores": "prunebench.engine.scoring",
     "Scoring": "prunebench.engine.scoring",

@@ -14,7 +14,10 @@ from pathlib import Path
 from prunebench.registry import REGISTRIES, Entry, Registry
 
 FILE = Path(__file__).with_name("catalogue.json")
-PACKAGES = ("prunebench.methods", "prunebench.tasks.models", "prunebench.tasks.datasets", "prunebench.checks")
+PACKAGES = (
+    "prunebench.methods", "prunebench.tasks.models", "prunebench.tasks.datasets", "prunebench.tasks.recipes",
+    "prunebench.checks",
+)  # fmt: skip
 
 
 def declare() -> None:

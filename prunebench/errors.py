@@ -80,6 +80,10 @@ class ScoreError(PruningError):
     """Scores that are missing, of the wrong shape, or not finite."""
 
 
+class TrainingError(PrunebenchError):
+    """A training that diverged, or that cannot be done as the recipe says."""
+
+
 class UnsupportedOperatorError(PruningError):
     """A model uses an operator that a structural analysis has no rule for."""
 

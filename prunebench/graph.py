@@ -82,10 +82,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step returns: a JSON value, and tensors by name if a later step needs them."""
+    """What a step returns: a JSON value, tensors by name if a later step needs them, and what it spent besides time."""
 
     value: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Any] | None = None
+    spent: dict[str, float] = field(default_factory=dict)
+    """Counts by name that add up over steps, such as `examples`."""
 
 
 class Artifact(Protocol):
@@ -127,7 +129,10 @@ class Step:
 
 
 def step(*, version: int, role: str) -> Callable[[Callable[..., Outcome]], Step]:
-    """Declare a step; `role` says what its cost counts as: `find` a ticket, `train` it, or `measure` it."""
+    """Declare a step; `role` says what its cost counts as: `find` a ticket, `train` it, or `measure` it.
+
+    Whatever a `find` step depends on counts as finding.
+    """
     return lambda function: Step(function, version, role)
 
 

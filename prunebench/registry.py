@@ -1,4 +1,4 @@
-"""Registries of methods, models, datasets and checks: names, typed parameters, capabilities as data.
+"""Registries of methods, models, datasets, recipes and checks: names, typed parameters, capabilities as data.
 
 Built-in entries are known from the catalogue before their module is imported; a decorator in that module, or in a
 plug-in, makes the live entry.
@@ -29,6 +29,12 @@ NEEDS = ("data", "labels", "gradients", "training")
 
 DESCENDS = "descends"
 """Capability of a method that the engine gives: one walk down to a weight a layer serves every density."""
+
+STAGED = "staged"
+"""Capability of a method that the engine gives: it is made of stages that are nodes of the plan."""
+
+CHOOSES = "chooses"
+"""Trait of a method whose density is its outcome, whatever is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +191,9 @@ class Registry:
 METHODS = Registry("method")
 MODELS = Registry("model")
 DATASETS = Registry("dataset")
+RECIPES = Registry("recipe")
 CHECKS = Registry("check")
-REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, CHECKS)}
+REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, RECIPES, CHECKS)}
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prunebench.errors import SuiteError
 from prunebench.graph import Component
 from prunebench.registry import CHECKS, MODELS, describe
+from prunebench.steps.nodes import Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,10 +35,12 @@ class Block:
 
     model: Spec
     dataset: Spec
+    recipe: Spec | None
     method: Spec
     densities: tuple[float, ...]
     arms: tuple[str, ...]
     repetition: int
+    curves: bool
     seconds: float
     row: Callable[[float | None, str | None], Row]
     """The row of a density and an arm."""
@@ -44,6 +48,16 @@ class Block:
     def task(self) -> dict[str, Component]:
         """The task as arguments of a step."""
         return {"model": Component(MODELS.kind, self.model), "dataset": Component("dataset", self.dataset)}
+
+    def steps(self) -> Nodes:
+        """The stages of tickets of the block's task.
+
+        Raises:
+            SuiteError: its grid has no recipe.
+        """
+        if self.recipe is None:
+            raise SuiteError("the check trains networks, and its grid has no recipes")
+        return Nodes(self.model, self.dataset, self.recipe, self.repetition, self.curves)
 
     def pruner(self) -> dict[str, Component]:
         """The method as an argument of a step."""

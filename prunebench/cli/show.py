@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @format_option
 @common
 def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
-    """One thing in full: a method, model, dataset, suite, metric, check, or a run by its id or `latest`."""
+    """One thing in full: a method, model, dataset, recipe, suite, metric, check, or a run by its id or `latest`."""
     from prunebench import plugins as ways_in
 
     ways_in.ready(plugins)
@@ -133,7 +133,7 @@ def _results(name: str, store: Path) -> Results:
         known |= {*METRICS, *(path.stem for path in suite_folder().glob("*.toml"))}
         hint = suggestion(name, known)
         raise UnknownNameError(
-            f"{name!r} names no method, model, dataset, suite, metric or check, and no run in {store}"
+            f"{name!r} names no method, model, dataset, recipe, suite, metric or check, and no run in {store}"
             + (hint if "mean" in hint else "; see `prunebench list`")
         ) from None
     return load_results(folder)

@@ -1,129 +1,101 @@
-"""Methods of their own kind: a class that makes a ticket, by whatever it does."""
+"""Methods of their own kind: a class that makes a ticket, by whatever it does.
+
+Planning asks methods with stages for their nodes, so that nothing here imports torch before a ticket is made.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import sys
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-import torch
-
-from prunebench.engine.allocate import Ties, keep_top
-from prunebench.engine.layout import Layout
-from prunebench.engine.masks import Masks, check_alike
-from prunebench.engine.method import Need, Trait, build
-from prunebench.engine.prunable import private_copy, prunable
-from prunebench.engine.pruning import target_count
-from prunebench.engine.ratios import Layers
-from prunebench.engine.scorer import ScoreMethod, Words, known
-from prunebench.engine.scoring import Scores, Scoring, Session
-from prunebench.engine.ticket import Ticket
+from prunebench.engine.method import Need, Trait, known
 from prunebench.errors import PruningError
 from prunebench.parameters import Parameter
-from prunebench.registry import METHODS, describe
+from prunebench.registry import METHODS, STAGED, describe
 from prunebench.seeding import seed_of
-from prunebench.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from torch import Tensor, nn
-
-    from prunebench.engine.scoring import Mode
+    from prunebench.engine.context import Pruning
+    from prunebench.engine.masks import Masks
     from prunebench.engine.subject import Subject
-    from prunebench.tasks.datasets.base import Samples, Split
+    from prunebench.engine.ticket import Rate, Ticket
+
+TRAINING: frozenset[Need] = frozenset({"data", "labels", "gradients", "training"})
+"""What a method needs that trains."""
 
 C = TypeVar("C", bound=type["Method"])
+N = TypeVar("N")
 
 
-class Pruning:
-    """What a method sees while it prunes to one density.
+class Steps(Protocol[N]):
+    """Stages that tickets are made of: nodes of a plan, which are shared between methods, or the things themselves.
 
-    Attributes:
-        model: a private copy of the network, to be changed at will.
-        shape: of one input.
-        density: d, the share of prunable weights to keep.
-        count: round(d·N), the number of weights to keep.
-        generator: the method's own random stream, on the CPU.
+    A position is a share of the recipe's length T below 1, and epochs from 1 up.
     """
 
-    def __init__(self, name: str, needs: frozenset[str], subject: Subject, density: float) -> None:
-        """Made by the engine, one a ticket."""
-        self.model: nn.Module = private_copy(subject.model).to(subject.device)
-        self.shape = subject.shape
-        self.density = density
-        self.generator = torch.Generator().manual_seed(seed_of(f"mask/{name}", subject.repetition))
-        self.count = target_count(self.layers.total, len(self.layers), density)
-        self._name, self._needs, self._subject = name, needs, subject
-        self._ties = Ties(seed_of("ties", subject.repetition))
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The prunable tensors of `model` by name."""
-        return prunable(self.model)
-
-    @cached_property
-    def layers(self) -> Layers:
-        """Names and shapes of the prunable tensors, in forward order."""
-        return Layers.of(Layout.of(self.weights))
-
-    @property
-    def data(self) -> Samples:
-        """The training split, or the batch that was given.
-
-        Raises:
-            PruningError: the method did not declare that it needs data, or there are none.
-        """
-        found = self._subject.train if self._subject.batch is None else self._subject.batch
-        if "data" not in self._needs or found is None:
-            raise PruningError("this method was given no data: pass a batch, and declare needs={'data'}")
-        return found
-
-    def scoring_set(self, per_class: int = 10) -> Split:
-        """A class-balanced draw from the training split, the same for all methods; or the batch that was given."""
-        _ = self.data
-        return self._subject.scoring_set(per_class)
-
-    def scores(
-        self, by: str | Callable[[Scoring], Scores], masks: Masks | None = None, *, mode: Mode | None = None,
-        samples_per_class: int = 10,
-    ) -> Scores:  # fmt: skip
-        """Scores of the network under masks.
+    def train(self, ticket: N | None = None, *, until: float | None = None) -> N:
+        """A network at the end of a ticket's training; without a ticket, the dense one's.
 
         Args:
-            by: the spec of a scored method, or a scorer.
-            masks: what is still kept; None is everything.
-            mode: of the network while it is scored; None is the spec's own, or `eval`.
-            samples_per_class: of the scoring set of a scorer; a spec says its own.
+            ticket: where to start; None is the dense network at its initialisation.
+            until: position at which to stop; None is the end.
         """
-        method = build(Spec.parse(by)) if isinstance(by, str) else ScoreMethod(
-            self._name, by, Words(samples_per_class=samples_per_class), self._needs
-        )  # fmt: skip
-        if not isinstance(method, ScoreMethod) or method.ratios:
-            raise PruningError(f"{by} has no scores")
-        words = method.words
-        session = Session(
-            self.model, self.shape, mode=mode or words.mode, purpose=self._name, device=self._subject.device,
-            repetition=self._subject.repetition, batch_size=words.batch_size,
-            batch=self.scoring_set(words.samples_per_class) if "data" in method.needs else None,
-        )  # fmt: skip
-        return session.scores(method.scorer, Masks.full(self.weights) if masks is None else masks, 0)
+        ...
 
-    def keep(self, scores: Scores, count: int | None = None) -> Masks:
-        """Masks of the `count` highest scores over all layers; None is the target."""
-        return keep_top(scores, self.count if count is None else count, self._ties)
+    def cut(
+        self, network: N, density: float | None, *, by: str = "magnitude", weights: float | None = 0.0,
+        begin: float = 0.0, rate: Rate = "recipe", scale: float = 1.0, sparse: bool = True,
+    ) -> N:  # fmt: skip
+        """A ticket: round(d·N) weights of a trained network. What it had pruned before stays so.
+
+        Args:
+            network: trained.
+            density: None leaves the masks as they are.
+            by: spec of the scored method that says which weights go.
+            weights: position in the dense training at which the survivors' weights are taken, 0 being the
+                initialisation; None takes those of `network`.
+            begin: position in the recipe at which the ticket's training starts.
+            rate: the recipe's learning rates, or its last one throughout.
+            scale: of all learning rates.
+            sparse: False drops the masks when the ticket is trained.
+        """
+        ...
+
+    def control(self, ticket: N, *, fresh: bool = False, dense: bool = False, long: bool = False) -> N:
+        """A ticket to compare with: new weights, or no masks; trained as long as the other took in all."""
+        ...
+
+    def average(self, ticket: N, *, start: float, rate: float) -> N:
+        """A ticket after training, its weights averaged from a position on, at a constant learning rate."""
+        ...
+
+    def find(self, method: str, density: float) -> N:
+        """The ticket of another method."""
+        ...
+
+    def whole(self) -> N:
+        """The dense network as a ticket."""
+        ...
 
 
-class Method(ABC):
-    """A pruning method that is more than a score. Annotated class attributes are its parameters."""
+class Method:
+    """A pruning method that is more than a score. Annotated class attributes are its parameters.
 
-    @abstractmethod
+    A subclass has `prune`, or, if it is made of stages that others share, `tickets`.
+    """
+
     def prune(self, ctx: Pruning) -> Ticket | Masks:
         """Masks of exactly `ctx.count` weights; in a ticket, with the weights that training starts from."""
+        return cast("Ticket", self.tickets(cast("Steps[Any]", ctx.steps), ctx.density))
+
+    def tickets(self, steps: Steps[N], density: float) -> N:
+        """A ticket of exactly round(d·N) weights, made of stages; called while planning, so without torch."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -133,6 +105,7 @@ class CustomMethod:
     name: str
     method: Method
     needs: frozenset[str]
+    traits: frozenset[str] = frozenset()
 
     def open(self, subject: Subject) -> CustomFinder:
         """Ready to prune a network, of which every ticket gets a fresh copy."""
@@ -152,6 +125,13 @@ class CustomFinder:
         Raises:
             PruningError: it returned no masks of this network, or not exactly round(d·N) weights.
         """
+        import torch
+
+        from prunebench.engine.context import Pruning
+        from prunebench.engine.masks import Masks, check_alike
+        from prunebench.engine.prunable import prunable
+        from prunebench.engine.ticket import Ticket
+
         subject, pruner = self.subject, self.pruner
         devices = [subject.device] if subject.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
@@ -162,7 +142,7 @@ class CustomFinder:
         if not isinstance(ticket, Ticket):
             raise PruningError(f"method {pruner.name!r} returned {type(found).__name__}, neither masks nor a ticket")
         check_alike(ticket.masks, prunable(subject.model))
-        if ticket.masks.kept() != ctx.count:
+        if ticket.masks.kept() != ctx.count and "chooses" not in pruner.traits:
             what = f"kept {ticket.masks.kept()} weights where density {density:g} asks for {ctx.count}"
             raise PruningError(f"method {pruner.name!r} {what}")
         masks = Masks({name: mask.cpu() for name, mask in ticket.masks.items()})
@@ -183,20 +163,25 @@ def method(
 
     Raises:
         DuplicateNameError: the name is taken.
-        TypeError: the class is no Method; a parameter without a type or default; a need or trait that there is not.
+        TypeError: the class is no Method, or has neither `prune` nor `tickets`; a parameter without a type or default;
+            a need or trait that there is not.
     """
     capabilities = known(needs, Need) | known(traits, Trait)
 
     def register(cls: C) -> C:
         if not (isinstance(cls, type) and issubclass(cls, Method)):
             raise TypeError(f"method {name!r} is no subclass of Method")
+        staged = cls.tickets is not Method.tickets
+        if not staged and cls.prune is Method.prune:
+            raise TypeError(f"method {name!r} has neither prune nor tickets")
         made_of = cast("C", dataclass(frozen=True, kw_only=True)(cls))
         entry = describe(
-            METHODS, cls, name, paper=paper, parameters=_parameters(made_of), capabilities=capabilities, notes=notes
-        )
+            METHODS, cls, name, paper=paper, parameters=_parameters(made_of), notes=notes,
+            capabilities=capabilities | ({STAGED} if staged else set()),
+        )  # fmt: skip
 
         def made(resolved: Mapping[str, Any]) -> CustomMethod:
-            return CustomMethod(name, made_of(**resolved), frozenset(needs))
+            return CustomMethod(name, made_of(**resolved), frozenset(needs), frozenset(traits))
 
         METHODS.add(entry, made)
         return made_of

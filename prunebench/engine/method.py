@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from prunebench.registry import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Ticket
     from prunebench.spec import Spec
@@ -14,11 +16,12 @@ if TYPE_CHECKING:
 Need = Literal["data", "labels", "gradients", "training"]
 """What a method looks at; what it does not declare it is not given."""
 
-Trait = Literal["random", "returns", "signed", "conserves", "structured", "nested"]
+Trait = Literal["random", "returns", "signed", "conserves", "structured", "nested", "chooses", "control"]
 """What a method is. `random`: the seed decides, with equal network and data. `returns`: pruned weights may come back in
 later rounds. `signed`: scores below zero mean something. `conserves`: on a bias-free chain of layers every layer's
 scores have one sum. `structured`: the weights of a filter share one score. `nested`: of a method of its own kind, that
-its masks at a smaller density lie within those at a larger one."""
+its masks at a smaller density lie within those at a larger one. `chooses`: the density is its outcome, whatever is
+asked for. `control`: it is there to be compared with."""
 
 
 class Finder(Protocol):
@@ -49,6 +52,18 @@ class Pruner(Protocol):
             PruningError: the method needs data and there are none.
         """
         ...
+
+
+def known(given: Collection[str], words: Any) -> set[str]:
+    """The words given, if they are among the words of a Literal.
+
+    Raises:
+        TypeError: one is not.
+    """
+    unknown = set(given) - set(get_args(words))
+    if unknown:
+        raise TypeError(f"unknown {', '.join(sorted(map(repr, unknown)))}: one of {', '.join(get_args(words))}")
+    return set(given)
 
 
 def build(spec: Spec) -> Pruner:

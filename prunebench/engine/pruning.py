@@ -90,10 +90,14 @@ class Descent:
 class Walker:
     """A scored method at work on one network."""
 
-    def __init__(self, method: ScoreMethod, session: Session) -> None:
-        """Walk `method` on the session's network."""
+    def __init__(self, method: ScoreMethod, session: Session, masks: Masks | None = None) -> None:
+        """Walk `method` on the session's network, of which only the weights in `masks` are left, if that is given."""
         self._method, self.session = method, session
         self.layout: Layout = session.layout
+        self._left = np.arange(self.layout.total)
+        if masks is not None:
+            flat = torch.cat([masks[name].flatten() for name in self.layout.shapes])
+            self._left = np.flatnonzero(flat.cpu().numpy())
 
     def scores(self) -> dict[str, Tensor]:
         """Scores of the dense network, by layer, normalised to total 1 in absolute value.
@@ -120,16 +124,18 @@ class Walker:
             fine: under keep ratios, follow them through 100 densities on the way without scoring more often.
 
         Raises:
-            PruningError: fewer weights than layers would be left, or keep ratios that cannot be used.
+            PruningError: fewer weights than layers would be left, or more than there are; keep ratios that cannot be
+                used.
             ScoreError: the method's scores are not usable.
         """
         method, session, layout, words = self._method, self.session, self.layout, self._method.words
         target_count(layout.total, len(layout.shapes), density)
-        everything = np.arange(layout.total)
-        alive = everything
+        everything = alive = self._left
         number = 0
         values: Values | None = None
         planned = self._planned(density, fine)
+        while len(planned) > 1 and planned[0][0] >= len(alive):
+            planned.popleft()
         while planned:
             count, again = planned[0]
             index = everything if method.returns else alive

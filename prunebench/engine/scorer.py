@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from prunebench.engine.allocate import Scope
-from prunebench.engine.method import Need, Trait, build
+from prunebench.engine.method import Need, Trait, build, known
 from prunebench.engine.pruning import Walker
 from prunebench.engine.ratios import KeepRatios, Layers
 from prunebench.engine.schedules import Schedule
@@ -66,7 +66,7 @@ class ScoreMethod:
             device=subject.device, batch_size=words.batch_size,
             batch=subject.scoring_set(words.samples_per_class) if "data" in self.needs else None,
         )  # fmt: skip
-        return Walker(self, session)
+        return Walker(self, session, subject.masks)
 
 
 def scorer(
@@ -167,18 +167,6 @@ def keep_ratios(
         return function
 
     return register
-
-
-def known(given: Collection[str], words: Any) -> set[str]:
-    """The words given, if they are among the words of a Literal.
-
-    Raises:
-        TypeError: one is not.
-    """
-    unknown = set(given) - set(get_args(words))
-    if unknown:
-        raise TypeError(f"unknown {', '.join(sorted(map(repr, unknown)))}: one of {', '.join(get_args(words))}")
-    return set(given)
 
 
 def _words(mode: Mode, rounds: int | Literal["adaptive"]) -> list[Parameter]:

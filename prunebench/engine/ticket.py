@@ -1,24 +1,129 @@
-"""The outcome of pruning."""
+"""The outcome of pruning, and the network that a training ends in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from prunebench.engine.masks import Masks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from prunebench.engine.masks import Masks
+Rate = Literal["recipe", "final"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The part of a recipe that a network is trained by."""
+
+    begin: float = 0.0
+    """Where training starts: a share of the recipe's length T below 1, epochs from 1 up."""
+    rate: Rate = "recipe"
+    """Learning rates of the recipe from there on, or its last one throughout."""
+    scale: float = 1.0
+    """Of all learning rates."""
+    length: float = 1.0
+    """Of the whole schedule, over T; the phase begins with the same epochs' batches whatever it is."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """Masks, and the weights that sparse training starts from."""
+    """Masks, the weights that sparse training starts from, and where in the recipe it starts."""
 
     masks: Masks
     weights: Mapping[str, Tensor] | None = None
-    """By parameter name; None: those of the network that was given."""
+    """Parameters and buffers by name; None: those of the network that was given. What is left out likewise."""
     notes: tuple[str, ...] = ()
     """What a reader of the record should know, such as a ratio that had to be scaled down."""
+    phase: Phase | None = field(default_factory=Phase)
+    """How it is trained; None: it has been trained."""
+    sparse: bool = True
+    """False: training drops the masks, and pruned weights start at zero."""
+    held: Mapping[str, Tensor] = field(default_factory=dict)
+    """Other parameters that stay zero where their tensor is False: biases and normalisation of removed filters."""
+    spent: float = 0.0
+    """Trainings that finding it took, in units of T."""
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """A JSON value and tensors by name, for an artifact; `read` reads them back."""
+        phase = self.phase
+        value = {
+            "kept": self.masks.kept(),
+            "notes": list(self.notes),
+            "phase": None if phase is None else [phase.begin, phase.rate, phase.scale, phase.length],
+            "sparse": self.sparse,
+            "spent": self.spent,
+        }
+        packed = {f"mask/{name}": tensor for name, tensor in self.masks.packed().items()}
+        given = {f"weight/{name}": tensor.cpu() for name, tensor in (self.weights or {}).items()}
+        held = {f"held/{name}": tensor.cpu() for name, tensor in self.held.items()}
+        return value, packed | given | held
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], tensors: Mapping[str, Tensor], layers: Mapping[str, Tensor]) -> Ticket:
+        """Inverse of `stored`; `layers` are the network's prunable tensors."""
+        return cls(
+            masks=Masks.unpacked(under("mask", tensors), layers),
+            weights=under("weight", tensors) or None,
+            notes=tuple(value["notes"]),
+            phase=None if value["phase"] is None else Phase(*value["phase"]),
+            sparse=value["sparse"],
+            held=under("held", tensors),
+            spent=value["spent"],
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network at the end of a training, or of a part of one."""
+
+    weights: Mapping[str, Tensor]
+    """Parameters and buffers by name."""
+    masks: Masks | None = None
+    """That it was trained under; None: it is dense."""
+    held: Mapping[str, Tensor] = field(default_factory=dict)
+    moments: Mapping[float, Mapping[str, Tensor]] = field(default_factory=dict)
+    """Weights at the recipe's rewind points that the training went past, by position."""
+    notes: tuple[str, ...] = ()
+    spent: float = 0.0
+    """Trainings so far in units of T, those that its ticket took included."""
+    steps: int = 0
+    """Optimiser steps of this training alone."""
+    examples: int = 0
+    """Samples that they saw."""
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """A JSON value and tensors by name, for an artifact; `read` reads them back."""
+        value = {
+            "notes": list(self.notes), "spent": self.spent, "steps": self.steps, "examples": self.examples,
+            "dense": self.masks is None, "moments": list(self.moments),
+        }  # fmt: skip
+        tensors = {f"weight/{name}": tensor.cpu() for name, tensor in self.weights.items()}
+        tensors |= {f"held/{name}": tensor.cpu() for name, tensor in self.held.items()}
+        for number, weights in enumerate(self.moments.values()):
+            tensors |= {f"moment{number}/{name}": tensor.cpu() for name, tensor in weights.items()}
+        if self.masks is not None:
+            tensors |= {f"mask/{name}": tensor for name, tensor in self.masks.packed().items()}
+        return value, tensors
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any], tensors: Mapping[str, Tensor], layers: Mapping[str, Tensor]) -> Trained:
+        """Inverse of `stored`; `layers` are the network's prunable tensors."""
+        return cls(
+            weights=under("weight", tensors),
+            masks=None if value["dense"] else Masks.unpacked(under("mask", tensors), layers),
+            held=under("held", tensors),
+            moments={place: under(f"moment{number}", tensors) for number, place in enumerate(value["moments"])},
+            notes=tuple(value["notes"]),
+            spent=value["spent"],
+            steps=value["steps"],
+            examples=value["examples"],
+        )
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix/`, without it."""
+    return {name.removeprefix(f"{prefix}/"): t for name, t in tensors.items() if name.startswith(f"{prefix}/")}

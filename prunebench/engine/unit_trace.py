@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from prunebench.engine.effective import NORMALISATIONS
-from prunebench.engine.layout import Index
+from prunebench.engine.layout import Index, Layout
 from prunebench.engine.operators import (
     ACTIVATIONS,
     ADAPTIVE_MAX_POOLS,
@@ -30,10 +31,13 @@ from prunebench.engine.operators import (
     operands_of,
     title,
 )
+from prunebench.engine.prunable import private_copy, prunable
 from prunebench.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+T = TypeVar("T", bound="UnitTrace")
 
 Edges = tuple[Index, Index, Index, npt.NDArray[np.float64]]
 """Of one application of a layer: channel that is read, unit that is fed, flat index of the weight or −1, and |w|."""
@@ -54,13 +58,48 @@ _MOVES = POSITIVE - _MEANS - frozenset(_WINDOWS) - {F.interpolate, F.fold}
 _TRANSPOSED = frozenset({F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d})
 
 
+@dataclass(frozen=True, eq=False)
+class Application:
+    """One call of a linear or convolutional layer."""
+
+    weight: Tensor
+    bias: Tensor | None
+    transposed: bool
+    """Is the weight `[in, out per group, kernel…]`, and not `[out, in per group, kernel…]`?"""
+    groups: int
+    reads: range
+    """Numbers of the channels that it reads."""
+    feeds: range
+    """Numbers of the units that it feeds."""
+
+
+def traced(model: nn.Module, shape: tuple[int, ...], tracer: type[T]) -> tuple[T, list[frozenset[int]]]:
+    """Follow one pass of a copy of a model that takes inputs of `shape`, the batch left out.
+
+    Returns:
+        the trace, and the units that feed each output.
+
+    Raises:
+        UnsupportedOperatorError: the forward pass uses an operator without a rule.
+    """
+    model = private_copy(model).eval().cpu().requires_grad_(False)
+    source = torch.ones(1, *shape).to(next(iter(prunable(model).values())).dtype)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), tracer(model, source) as trace:
+        output = model(source.clone())
+    if not isinstance(output, Tensor) or not trace.tracks(output):
+        raise UnsupportedOperatorError("the model does not return one tensor that depends on its input")
+    return trace, trace.outputs(output)
+
+
 class UnitTrace(TorchFunctionMode):
     """Carries with every activation a float64 tensor of its shape: the number of each element's set of units."""
 
-    def __init__(self, first: Mapping[int, int], source: Tensor) -> None:
-        """`first` gives the flat index at which a prunable tensor starts, by identity."""
+    def __init__(self, model: nn.Module, source: Tensor) -> None:
+        """For a pass of `source` through `model`."""
         super().__init__()
-        self._first = first
+        weights = prunable(model)
+        starts = Layout.of(weights).starts.tolist()
+        self._first = {id(weight): start for weight, start in zip(weights.values(), starts, strict=True)}
         self._sets: list[frozenset[int]] = [frozenset()]
         self._numbers: dict[frozenset[int], int] = {frozenset(): 0}
         # Input elements are −1, −2, … until it is known which of them no layer tells apart.
@@ -163,34 +202,42 @@ class UnitTrace(TorchFunctionMode):
 
     def _layer(
         self, func: Callable[..., Tensor], result: Tensor, input: Tensor, weight: Tensor,
-        _bias: Tensor | None = None, *args: Any, **kwargs: Any,
+        bias: Tensor | None = None, *args: Any, **kwargs: Any,
     ) -> Tensor:  # fmt: skip
         if not self.tracks(input) or self.tracks(weight):
             raise UnsupportedOperatorError(f"no rule for {title(func)!r} on a weight that depends on the input")
-        kwargs.pop("bias", None)
+        bias = kwargs.pop("bias", bias)
         sets, rank = self._sets_of(input), max(0, weight.dim() - 2)
         ins, outs = input.shape[-1 - rank], result.shape[-1 - rank]
         by_channel = sets.movedim(-1 - rank, 0).flatten(1)
-        channels, units = len(self.channels), self.units
+        reads = range(len(self.channels), len(self.channels) + ins)
+        feeds = range(self.units, self.units + outs)
         self.channels += [self._union(np.unique(row)) for row in by_channel.numpy()]
         self.units += outs
+        transposed = func in _TRANSPOSED
+        groups = (outs if transposed else ins) // (weight.shape[1] if weight.dim() > 1 else 1)
+        applied = Application(weight, bias, transposed, groups, reads, feeds)
+        self._note(applied, lambda: _seen(func, (sets > 0).float(), weight, *args, **kwargs))
+        numbers = [self._number(frozenset({unit})) for unit in feeds]
+        return torch.tensor(numbers, dtype=torch.float64).view(outs, *[1] * rank).expand(result.shape)
+
+    def _note(self, applied: Application, seen: Callable[[], Tensor]) -> None:
+        """Note the edges of an application; `seen` finds the entries of its weight that see more than padding."""
+        weight, groups, ins, outs = applied.weight, applied.groups, len(applied.reads), len(applied.feeds)
         # Canonical order of a weight's entries: group, output, input, kernel.
-        groups = (outs if func in _TRANSPOSED else ins) // (weight.shape[1] if weight.dim() > 1 else 1)
         order = torch.arange(weight.numel())
-        if func in _TRANSPOSED:
+        if applied.transposed:
             order = order.view(groups, ins // groups, outs // groups, -1).transpose(1, 2)
         else:
             order = order.view(groups, outs // groups, ins // groups, -1)
         group, out, channel = torch.meshgrid(*map(torch.arange, order.shape[:3]), indexing="ij")
-        source = (channels + group * (ins // groups) + channel)[..., None].expand(order.shape).flatten()
-        target = (units + group * (outs // groups) + out)[..., None].expand(order.shape).flatten()
-        seen = _seen(func, (sets > 0).float(), weight, *args, **kwargs).flatten()[order.flatten()]
+        source = (applied.reads.start + group * (ins // groups) + channel)[..., None].expand(order.shape).flatten()
+        target = (applied.feeds.start + group * (outs // groups) + out)[..., None].expand(order.shape).flatten()
+        stays = seen().flatten()[order.flatten()]
         size = weight.detach().double().abs().flatten()[order.flatten()]
         start = self._first.get(id(weight))
         entry = torch.full_like(source, -1) if start is None else start + order.flatten()
-        self.edges.append(tuple(t[seen].numpy() for t in (source, target, entry, size)))  # type: ignore[arg-type]
-        numbers = [self._number(frozenset({units + o})) for o in range(outs)]
-        return torch.tensor(numbers, dtype=torch.float64).view(outs, *[1] * rank).expand(result.shape)
+        self.edges.append(tuple(t[stays].numpy() for t in (source, target, entry, size)))  # type: ignore[arg-type]
 
 
 def _seen(func: Callable[..., Tensor], fed: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> Tensor:

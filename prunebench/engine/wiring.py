@@ -11,22 +11,22 @@ have in common is not followed (`effective.Connectivity` does that).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
-from prunebench.engine.layout import Index, Layout
-from prunebench.engine.prunable import private_copy, prunable
-from prunebench.engine.unit_trace import UnitTrace
-from prunebench.errors import UnsupportedOperatorError
+from prunebench.engine.unit_trace import UnitTrace, traced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from torch import nn
+
+    from prunebench.engine.layout import Index
 
 Flags = npt.NDArray[np.bool_]
 
@@ -94,16 +94,8 @@ def wiring(model: nn.Module, shape: tuple[int, ...]) -> Wiring:
     Raises:
         UnsupportedOperatorError: the forward pass uses an operator without a rule.
     """
-    model = private_copy(model).eval().cpu().requires_grad_(False)
-    weights = prunable(model)
-    starts = Layout.of(weights).starts.tolist()
-    first = {id(weight): start for weight, start in zip(weights.values(), starts, strict=True)}
-    source = torch.ones(1, *shape).to(next(iter(weights.values())).dtype)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), UnitTrace(first, source) as trace:
-        output = model(source.clone())
-    if not isinstance(output, Tensor) or not trace.tracks(output):
-        raise UnsupportedOperatorError("the model does not return one tensor that depends on its input")
-    return _on_paths(trace, trace.outputs(output), source.numel())
+    trace, ends = traced(model, shape, UnitTrace)
+    return _on_paths(trace, ends, math.prod(shape))
 
 
 def _on_paths(trace: UnitTrace, ends: Sequence[frozenset[int]], elements: int) -> Wiring:

@@ -53,7 +53,7 @@ class Execution:
     _dependents: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Nodes that still wait for each node."""
     _cells_of: dict[str, list[Cell]] = field(default_factory=lambda: defaultdict(list))
-    _costs: dict[str, tuple[str, Mapping[str, float]]] = field(default_factory=dict)
+    _costs: dict[str, Mapping[str, float]] = field(default_factory=dict)
     _failed: dict[str, tuple[Status, Failure]] = field(default_factory=dict)
     _running: dict[str, Node] = field(default_factory=dict)
     _done: queue.SimpleQueue[tuple[Node, Future[Error | None]]] = field(default_factory=queue.SimpleQueue)
@@ -201,13 +201,17 @@ class Execution:
         )
 
     def _cost(self, node: Node) -> dict[str, dict[str, float]]:
-        """By role, seconds summed over the distinct ancestors and the highest peak: a cache hit keeps its cost."""
+        """By role, seconds summed over the distinct ancestors and the highest peak: a cache hit keeps its cost.
+
+        A training that a ticket was found with counts as finding it.
+        """
         total: dict[str, dict[str, float]] = {}
-        for part in ancestors([node]):
+        parts = list(ancestors([node]))
+        finding = {part.key for part in ancestors([part for part in parts if part.role == "find"])}
+        for part in parts:
             if part.key not in self._costs:
-                artifact = self.store.get(part.key)
-                self._costs[part.key] = (artifact.role, artifact.cost)
-            role, cost = self._costs[part.key]
+                self._costs[part.key] = self.store.get(part.key).cost
+            role, cost = "find" if part.key in finding else part.role, self._costs[part.key]
             sums = total.setdefault(role, {})
             for name, value in cost.items():
                 sums[name] = max(sums.get(name, 0.0), value) if name == PEAK else sums.get(name, 0.0) + value

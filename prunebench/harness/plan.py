@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from prunebench.checks.base import Block, Cell
@@ -15,7 +16,7 @@ from prunebench.errors import DuplicateNameError, NothingToDoError, UsageError, 
 from prunebench.graph import Node, ancestors
 from prunebench.records.overrides import changed
 from prunebench.records.schema import Row
-from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS
+from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
@@ -114,19 +115,35 @@ def make_plan(
 
 def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repetition: int) -> Iterator[Cell]:
     builder = CHECKS.get(grid.check)
-    for model in map(MODELS.minimal, grid.models):
-        for dataset in map(DATASETS.minimal, grid.datasets):
+    recipes: list[Spec | None] = [RECIPES.minimal(spec) for spec in grid.recipes]
+    for recipe in recipes or [None]:
+        if recipe is not None:
+            RECIPES.get(recipe.name)(**RECIPES.resolve(recipe))  # refuses values that no training can have
+        for method in methods:
+            if recipe is None and "training" in METHODS.entry(method.name).capabilities:
+                raise UsageError(f"method {method} trains, and check {grid.check!r} of suite {suite.name!r} does not")
+        for model, dataset in product(map(MODELS.minimal, grid.models), map(DATASETS.minimal, grid.datasets)):
+            task = (str(model), str(dataset), None if recipe is None else str(recipe))
             for method in methods:
-                row = partial(_row, suite, scale, grid.check, str(model), str(dataset), str(method), repetition)
+                row = partial(_row, suite, scale, grid.check, task, str(method), repetition)
                 yield from builder(
                     Block(
-                        model, dataset, method, tuple(grid.densities), tuple(grid.arms), repetition, grid.seconds, row
+                        model,
+                        dataset,
+                        recipe,
+                        method,
+                        tuple(grid.densities),
+                        tuple(grid.arms),
+                        repetition,
+                        grid.curves,
+                        grid.seconds,
+                        row,
                     )
                 )
 
 
 def _row(
-    suite: Suite, scale: str, check: str, model: str, dataset: str, method: str, repetition: int,
+    suite: Suite, scale: str, check: str, task: tuple[str, str, str | None], method: str, repetition: int,
     density: float | None, arm: str | None,
 ) -> Row:  # fmt: skip
     return Row(
@@ -134,9 +151,9 @@ def _row(
         suite_version=suite.version,
         check=check,
         scale=scale,
-        model=model,
-        dataset=dataset,
-        recipe=None,
+        model=task[0],
+        dataset=task[1],
+        recipe=task[2],
         method=method,
         density=density,
         arm=arm,

@@ -85,6 +85,7 @@ def perform(job: Job, setting: Setting) -> Error | None:
         cost: dict[str, float] = {
             "wall_seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
+            **outcome.spent,
         }
         if peak.bytes is not None:
             cost[PEAK] = peak.bytes

@@ -18,7 +18,7 @@ from prunebench.errors import PruningError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from prunebench.engine.custom import Pruning
+    from prunebench.engine.context import Pruning
     from prunebench.engine.layout import Index
     from prunebench.engine.wiring import Flags, Wiring
 

@@ -54,8 +54,32 @@ def _critical() -> list[Metric]:
     return found
 
 
+_SPLITS = {
+    "train": "training samples, without augmentation",
+    "validation": "samples held back from the training split",
+    "test": "test samples",
+}
+
+
+def _measured() -> list[Metric]:
+    found: list[Metric] = []
+    for split, what in _SPLITS.items():
+        found += [
+            Metric(f"{split}_accuracy", "%", "higher", f"top-1 accuracy on the {what}, last epoch, in eval mode"),
+            Metric(f"{split}_loss", "nats", "lower", f"mean cross-entropy on the {what}, last epoch, in eval mode"),
+        ]
+    return found
+
+
 _DEFINED = [
     *_critical(),
+    *_measured(),
+    Metric(
+        "trainings",
+        "T",
+        "lower",
+        "optimiser steps on one network over those of the recipe, for finding the ticket and training it",
+    ),
     Metric("kept", "weights", "none", "prunable weights that the mask keeps, round(d·N)"),
     Metric("density", "", "none", "kept over prunable weights"),
     Metric("dead_layers", "layers", "lower", "prunable layers without a kept weight"),

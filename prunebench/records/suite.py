@@ -97,10 +97,14 @@ class Grid(_Model):
     check: Annotated[Text, Kind.ROW]
     models: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
     datasets: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
+    recipes: Annotated[list[SpecField], AfterValidator(_no_repeats), Kind.ROW] = []
+    """How networks are trained; empty where nothing is."""
     methods: Annotated[list[SpecField], Field(min_length=1), AfterValidator(_no_repeats), Kind.ROW]
     densities: Annotated[Densities, Kind.ROW] = []
     arms: Annotated[list[Text], AfterValidator(_no_repeats), Kind.ROW] = []
     """Variants that the check offers; its own default where empty."""
+    curves: Annotated[bool, Kind.CONTENT] = False
+    """Whether trainings are measured after every epoch, not only at their end."""
     seconds: Annotated[float, Field(gt=0), Kind.RUNTIME] = 1.0
     """Estimated seconds of one repetition of one method on one task: for the dry run, and longest first."""
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prunebench.graph import Artifact, Component, Outcome, step
 
 
-@step(version=1, role="measure")
-def look(model: Component, dataset: Component, ticket: Artifact) -> Outcome:
-    """Under `view`, kept and effective weights, dead layers, paths and classes; or why the ticket was skipped."""
+@step(version=2, role="measure")
+def look(model: Component, dataset: Component, ticket: Artifact, network: Artifact | None = None) -> Outcome:
+    """Under `view`, kept and effective weights, dead layers, paths and classes; or why the ticket was skipped.
+
+    With a trained `network`, its loss and accuracy as well, and the masks are those that it ended with.
+    """
     if "skipped" in ticket.value:
         return Outcome({"view": {"skipped": ticket.value["skipped"]}})
     from prunebench.engine.collapse import Observer
     from prunebench.engine.masks import Masks
-    from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject
+    from prunebench.engine.ticket import Ticket
 
     subject = Subject.of(model.spec, dataset.spec, repetition=0)
-    view = Observer(subject.model, subject.shape).view(Masks.unpacked(ticket.tensors, prunable(subject.model)))
+    masks = Ticket.read(ticket.value, ticket.tensors, subject.layers).masks
+    metrics: dict[str, float | None] = {}
+    series: dict[str, Any] = {}
+    if network is not None:
+        if not ticket.value["sparse"]:
+            masks = Masks.full(subject.layers)
+        metrics = {**network.value["metrics"], "trainings": network.value["spent"]}
+        series = network.value["series"] or {}
+    view = Observer(subject.model, subject.shape).view(masks)
     labels = {"data": ticket.value["data"]}
     if ticket.value["notes"]:
-        labels["notes"] = ticket.value["notes"]
-    return Outcome({"view": {"metrics": view.metrics(), "labels": labels, "series": view.series()}})
+        labels["notes"] = "; ".join(ticket.value["notes"])
+    found = {"metrics": {**view.metrics(), **metrics}, "labels": labels, "series": {**view.series(), **series}}
+    return Outcome({"view": found})

@@ -1,22 +1,27 @@
-"""Prune a fresh network to one density."""
+"""Prune a fresh network to one density, by a method that does all of it."""
 
 from __future__ import annotations
 
 from prunebench.graph import Component, Outcome, step
 
 
-@step(version=1, role="find")
-def pruned(model: Component, dataset: Component, method: Component, density: float, repetition: int) -> Outcome:
-    """Masks that keep round(d·N) weights, packed by layer; a reason under `skipped` if that is below one a layer."""
+@step(version=2, role="find")
+def pruned(
+    model: Component, dataset: Component, method: Component, density: float, repetition: int,
+    recipe: Component | None = None, validation: float = 0.0,
+) -> Outcome:  # fmt: skip
+    """A ticket that keeps round(d·N) weights; a reason under `skipped` if that is below one a layer.
+
+    A method that trains is given the recipe; for one that only looks at data, `validation` is the share that training
+    will hold back.
+    """
     from prunebench.engine.floor import too_low
     from prunebench.engine.method import build
-    from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject
 
-    subject = Subject.of(model.spec, dataset.spec, repetition)
-    layers = prunable(subject.model)
-    if reason := too_low(density, sum(weight.numel() for weight in layers.values()), len(layers)):
+    subject = Subject.of(model.spec, dataset.spec, repetition, None if recipe is None else recipe.spec, validation)
+    if reason := too_low(density, sum(weight.numel() for weight in subject.layers.values()), len(subject.layers)):
         return Outcome({"skipped": reason})
     ticket = build(method.spec).open(subject).ticket(density)
-    value = {"kept": ticket.masks.kept(), "data": subject.fingerprint, "notes": "; ".join(ticket.notes)}
-    return Outcome(value, ticket.masks.packed())
+    value, tensors = ticket.stored()
+    return Outcome({**value, "data": subject.fingerprint}, tensors)

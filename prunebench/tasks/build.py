@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from prunebench.tasks.datasets.base import Dataset
 
 
-def build_model(spec: Spec, shape: tuple[int, ...], classes: int, repetition: int) -> torch.nn.Module:
+def build_model(
+    spec: Spec, shape: tuple[int, ...], classes: int, repetition: int, purpose: str = "initialisation"
+) -> torch.nn.Module:
     """A freshly initialised network on the CPU; equal repetitions give equal weights, whatever prunes them.
+
+    Another `purpose` draws others.
 
     Raises:
         PruningError: the network cannot take inputs of this shape.
     """
     builder = MODELS.get(spec.name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of("initialisation", repetition))
+        torch.manual_seed(seed_of(purpose, repetition))
         try:
             return cast("torch.nn.Module", builder(shape, classes, **MODELS.resolve(spec)))
         except PrunebenchError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from hashlib import _Hash as Hash
 
 
@@ -69,10 +69,18 @@ class Samples(ABC):
             generator: on the CPU, for a shuffled order; None keeps the order.
             workers: processes that read ahead, where samples are read from files.
         """
+        yield from self.chosen(torch.split(self._order(generator), size), workers=workers)
+
+    def chosen(self, batches: Sequence[Tensor], *, workers: int = 0) -> Iterator[Split]:
+        """Batches of the samples at given positions; `workers` processes read ahead where there are files to read."""
         del workers
-        order = self._order(generator)
-        for start in range(0, len(order), size):
-            yield self.take(order[start : start + size])
+        for index in batches:
+            yield self.take(index)
+
+    @property
+    def black(self) -> Tensor:
+        """What a pixel of value 0 is once it is standardised, by channel `[c]`; `[1]` zero where there are none."""
+        return torch.zeros(1)
 
     def balanced(self, per_class: int, generator: torch.Generator) -> Split:
         """A class-balanced draw without replacement, `per_class` samples of every class, in class order.
@@ -138,6 +146,7 @@ class Dataset:
     train: Samples
     test: Samples
     classes: int
+    _splits: dict[tuple[float, int], tuple[Samples, Samples]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,10 +162,12 @@ class Dataset:
         return digest.hexdigest()[:16]
 
     def split(self, validation: float = 0.1, repetition: int = 0) -> tuple[Samples, Samples]:
-        """`train` without a validation part, and that part; see `validation.split`."""
+        """`train` without a validation part, and that part, kept for the next call; see `validation.split`."""
         from prunebench.tasks.datasets.validation import split
 
-        return split(self.train, validation, repetition)
+        if (validation, repetition) not in self._splits:
+            self._splits[validation, repetition] = split(self.train, validation, repetition)
+        return self._splits[validation, repetition]
 
 
 def hash_tensors(digest: Hash, *tensors: Tensor) -> None:

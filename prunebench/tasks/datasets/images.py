@@ -30,6 +30,11 @@ class Scale:
         mean, deviation = (t.to(pixels.device)[:, None, None] for t in (self.mean, self.deviation))
         return pixels.float().sub_(mean).div_(deviation)
 
+    @property
+    def black(self) -> Tensor:
+        """What pixels of value 0 become, `[c]`."""
+        return -self.mean / self.deviation
+
     def to(self, device: torch.device) -> Scale:
         """The same numbers on a device."""
         return Scale(self.mean.to(device), self.deviation.to(device))
@@ -77,6 +82,11 @@ class Images(Samples):
     def twins(self) -> Tensor:
         """Equal numbers for equal images."""
         return equal_rows(self.pixels)
+
+    @property
+    def black(self) -> Tensor:
+        """Zero, standardised, `[c]`."""
+        return self.scale.black
 
     def count_in(self, digest: Hash) -> None:
         """Shapes, pixels and labels."""

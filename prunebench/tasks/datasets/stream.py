@@ -17,7 +17,7 @@ from prunebench.tasks.datasets.base import Samples, Split, numbered
 from prunebench.tasks.datasets.images import Scale, value_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from hashlib import _Hash as Hash
     from pathlib import Path
 
@@ -70,10 +70,15 @@ class Stream(Samples):
         """The same files, whose batches are brought to a device; labels stay where they are."""
         return replace(self, device=device)
 
-    def batches(self, size: int, generator: torch.Generator | None = None, *, workers: int = 0) -> Iterator[Split]:
-        """All images once in the order of the generator; `workers` processes read ahead."""
-        for pixels, labels in self._loader(size, self._order(generator), workers):
+    def chosen(self, batches: Sequence[Tensor], *, workers: int = 0) -> Iterator[Split]:
+        """Batches of the images at given positions; `workers` processes read ahead."""
+        for pixels, labels in self._loader(batches, workers):
             yield self._given(pixels, labels)
+
+    @property
+    def black(self) -> Tensor:
+        """Zero, standardised, `[3]`."""
+        return self.scale.black
 
     def twins(self) -> Tensor:
         """Equal numbers for files of the same size with the same last bytes: copies, and hardly anything else."""
@@ -96,14 +101,15 @@ class Stream(Samples):
     def measured(self) -> Scale:
         """Mean and deviation by channel over all of these images, in one pass."""
         counts = torch.zeros(3, 256, dtype=torch.int64)
-        for pixels, _ in self._loader(_BATCH, self._order(None), 0):
+        for pixels, _ in self._loader(torch.split(self._order(None), _BATCH), 0):
             counts += value_counts(pixels)
         return Scale.of(counts)
 
-    def _loader(self, size: int, order: Tensor, workers: int) -> DataLoader[tuple[Tensor, Tensor]]:
+    def _loader(self, batches: Sequence[Tensor], workers: int) -> DataLoader[tuple[Tensor, Tensor]]:
         return DataLoader(
             self,  # type: ignore[arg-type]  # a map-style dataset by its methods
-            batch_size=size, sampler=order.tolist(), num_workers=workers, pin_memory=self.device.type == "cuda",
+            batch_sampler=[batch.tolist() for batch in batches], num_workers=workers,
+            pin_memory=self.device.type == "cuda",
             # A stream of its own: without one, the loader draws from torch's.
             generator=torch.Generator().manual_seed(0),
             multiprocessing_context="forkserver" if workers else None,

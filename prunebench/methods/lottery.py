@@ -1,0 +1,82 @@
+"""Lottery tickets: trained magnitudes choose the weights, which start again from an early point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prunebench.engine.custom import TRAINING, Method, method
+from prunebench.errors import SpecError
+from prunebench.spec import canonical_density
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prunebench.engine.custom import N, Steps
+
+
+def rounds(density: float, rate: float) -> Iterator[float]:
+    """Densities after each round that removes a share `rate` of what is left; the last one is exactly d.
+
+    Raises:
+        SpecError: the share is outside (0, 1).
+    """
+    if not 0 < rate < 1:
+        raise SpecError(
+            f"rate={rate:g} is outside (0, 1): it is the share of the remaining weights that a round prunes"
+        )
+    left, number = 1.0, 0
+    while left > density:
+        number += 1
+        left = max(density, canonical_density((1 - rate) ** number))
+        yield left
+    if density == 1:
+        yield density
+
+
+@method(
+    "lottery",
+    paper="Frankle & Carbin 2019, The lottery ticket hypothesis",
+    needs=TRAINING,
+    traits={"nested"},
+    notes=(
+        "One-shot: |W_T| after one dense training decides over all layers together (`by`), survivors go back to W_0. "
+        "The paper's MLPs and LeNet prune by layer, at half the rate in the output layer: `by=magnitude(scope=layer)` "
+        "has one rate. BatchNorm's statistics and the optimiser start anew as well."
+    ),
+)
+class Lottery(Method):
+    """Largest trained magnitudes of one dense training, from their initial values."""
+
+    by: str = "magnitude"
+    rewind: float = 0.0
+
+    def tickets(self, steps: Steps[N], density: float) -> N:
+        """Train, cut, rewind."""
+        return steps.cut(steps.train(), density, by=self.by, weights=self.rewind, begin=self.rewind)
+
+
+@method(
+    "imp",
+    paper="Frankle & Carbin 2019; Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis",
+    needs=TRAINING,
+    notes=(
+        "Each round trains, removes a share `rate` of the remaining weights, and puts the survivors back to W_k of the "
+        "dense run, k being `rewind`. The last round cuts exactly to the density asked for. Rounds at densities that "
+        "two tickets have in common are one piece of work."
+    ),
+)
+class IMP(Method):
+    """Iterative magnitude pruning: train, prune a fifth of what is left, rewind, again."""
+
+    rate: float = 0.2
+    rewind: float = 0.0
+    by: str = "magnitude"
+
+    def tickets(self, steps: Steps[N], density: float) -> N:
+        """One training a round."""
+        network, ticket = steps.train(), None
+        for left in rounds(density, self.rate):
+            network = network if ticket is None else steps.train(ticket)
+            ticket = steps.cut(network, left, by=self.by, weights=self.rewind, begin=self.rewind)
+        assert ticket is not None, "there is at least one round"
+        return ticket

@@ -1,0 +1,40 @@
+"""Prune a trained network: the ticket of a method that trains."""
+
+from __future__ import annotations
+
+from prunebench.graph import Artifact, Component, Outcome, step
+
+
+@step(version=1, role="find")
+def cut(
+    model: Component, dataset: Component, recipe: Component, repetition: int, network: Artifact,
+    density: float | None, by: Component, source: Artifact | None, position: float | None, final: bool, begin: float,
+    rate: str, scale: float, sparse: bool,
+) -> Outcome:  # fmt: skip
+    """A ticket of round(d·N) of a network's weights, and where its training starts.
+
+    Survivors start from the network's own weights if `final`, else from those of `source`, at its rewind point
+    `position` if that is given; without a source from the initialisation.
+    """
+    if "skipped" in network.value:
+        return Outcome({"skipped": network.value["skipped"]})
+    from prunebench.engine import rewinding
+    from prunebench.engine.floor import too_low
+    from prunebench.engine.subject import Subject
+    from prunebench.engine.ticket import Phase, Trained
+
+    subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
+    layers = subject.layers
+    if density is not None and (
+        reason := too_low(density, sum(weight.numel() for weight in layers.values()), len(layers))
+    ):
+        return Outcome({"skipped": reason})
+    trained = Trained.read(network.value, network.tensors, layers)
+    weights = trained.weights if final else None
+    if source is not None:
+        start = Trained.read(source.value, source.tensors, layers)
+        weights = start.weights if position is None else rewinding.moment(subject, start, position)
+    phase = Phase(begin, "final" if rate == "final" else "recipe", scale)
+    ticket = rewinding.cut(subject, trained, density, by=by.spec, weights=weights, phase=phase, sparse=sparse)
+    value, tensors = ticket.stored()
+    return Outcome({**value, "data": subject.fingerprint}, tensors)

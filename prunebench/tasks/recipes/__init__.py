@@ -1,0 +1,1 @@
+"""Recipes: how networks are trained, as data. Planning reads them, so nothing here imports torch."""
