@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from prunebench.engine.coupling import Layer
     from prunebench.engine.layout import Index
+    from prunebench.engine.unit_trace import Application
     from prunebench.engine.wiring import Flags
 
 
@@ -63,17 +63,15 @@ class _Matrix:
     groups: int
     feeds: Index
     """`[out]`: classes."""
-    reads: Sequence[Groups]
-    """Of every call: the classes that feed each input channel."""
+    reads: Groups
+    """The classes that feed each input channel, in all calls."""
 
     def kept(self, gone: Flags) -> Flags:
-        """The kernels that neither belong to a channel that is gone nor read nothing else, in any call."""
-        read: Flags = np.logical_and.reduce([_wholly(gone, classes) for classes in self.reads])
-        feeds: Flags = gone[self.feeds]
+        """The kernels that neither belong to a channel that is gone nor read nothing else."""
+        read, feeds = _wholly(gone, self.reads), gone[self.feeds]
         own, other = (read, feeds) if self.transposed else (feeds, read)
         blocks = np.repeat(other.reshape(self.groups, -1), len(own) // self.groups, axis=0)
-        kept: Flags = ~(own[:, None] | blocks)
-        return kept
+        return ~(own[:, None] | blocks)
 
     @property
     def kernel(self) -> int:
@@ -111,14 +109,16 @@ class Channels:
         def acting(feeds: Iterable[frozenset[int]]) -> Groups:
             return Groups.of([sorted({FIXED if u < 0 else int(classes[u]) for u in units}) for units in feeds])
 
-        calls: dict[str, list[Layer]] = {}
+        calls: dict[str, Application] = {}
+        reads: dict[str, list[frozenset[int]]] = {}
         vectors: dict[str, list[frozenset[int]]] = {}
         norms: dict[str, set[int]] = {}
         shapes = {name: weight.shape for name, weight in prunable(model).items()}
         parameters = dict(model.named_parameters())
         for layer in trace.layers:
             if layer.weight is not None:
-                calls.setdefault(layer.weight, []).append(layer)
+                calls.setdefault(layer.weight, layer.applied)
+                _joined(reads, layer.weight, [trace.channels[channel] for channel in layer.applied.reads])
             if layer.bias in parameters:
                 _joined(vectors, layer.bias, [frozenset({unit}) for unit in layer.applied.feeds])
         for norm in trace.norms:
@@ -128,14 +128,8 @@ class Channels:
                 found = norms.setdefault(name.rpartition(".")[0], set())
                 found |= set(acting(norm.feeds).members.tolist())
         matrices = {
-            name: _Matrix(
-                shapes[name],
-                found[0].applied.transposed,
-                found[0].applied.groups,
-                classes[list(found[0].applied.feeds)],
-                [acting(trace.channels[channel] for channel in call.applied.reads) for call in found],
-            )
-            for name, found in calls.items()
+            name: _Matrix(shapes[name], call.transposed, call.groups, classes[list(call.feeds)], acting(reads[name]))
+            for name, call in calls.items()
         }
         groups, numbers = _grouped({name: matrix.feeds for name, matrix in matrices.items()}, norms)
         return cls(groups, shapes, matrices, {name: acting(feeds) for name, feeds in vectors.items()}, numbers)

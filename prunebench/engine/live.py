@@ -69,7 +69,7 @@ class LiveSteps:
             return None
         subject = self._subject
         if subject.recipe is not None and position in subject.recipe.rewind:
-            return moment(subject, self.train(), position)
+            return moment(self.train(), position)
         return self.train(until=position).weights
 
 

@@ -128,7 +128,7 @@ def cut(
     )
 
 
-def moment(subject: Subject, network: Trained, position: float) -> Mapping[str, Tensor]:
+def moment(network: Trained, position: float) -> Mapping[str, Tensor]:
     """The weights that a training had at a rewind point.
 
     Raises:

@@ -126,20 +126,11 @@ def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repeti
             task = (str(model), str(dataset), None if recipe is None else str(recipe))
             for method in methods:
                 row = partial(_row, suite, scale, grid.check, task, str(method), repetition)
-                yield from builder(
-                    Block(
-                        model,
-                        dataset,
-                        recipe,
-                        method,
-                        tuple(grid.densities),
-                        tuple(grid.arms),
-                        repetition,
-                        grid.curves,
-                        grid.seconds,
-                        row,
-                    )
-                )
+                block = Block(
+                    model, dataset, recipe, method, tuple(grid.densities), tuple(grid.arms), repetition, grid.curves,
+                    grid.seconds, row,
+                )  # fmt: skip
+                yield from builder(block)
 
 
 def _row(

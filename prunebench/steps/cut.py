@@ -33,7 +33,7 @@ def cut(
     weights = trained.weights if final else None
     if source is not None:
         start = Trained.read(source.value, source.tensors, layers)
-        weights = start.weights if position is None else rewinding.moment(subject, start, position)
+        weights = start.weights if position is None else rewinding.moment(start, position)
     phase = Phase(begin, "final" if rate == "final" else "recipe", scale)
     ticket = rewinding.cut(subject, trained, density, by=by.spec, weights=weights, phase=phase, sparse=sparse)
     value, tensors = ticket.stored()
