@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prunebench.engine.scoring import Scores, Scoring
     from prunebench.engine.ticket import Ticket
     from prunebench.errors import PrunebenchError
+    from prunebench.tasks.recipes.base import Recipe, recipe
 
 _HOMES = {
     "KeepRatios": "prunebench.engine.ratios",
@@ -27,6 +28,7 @@ _HOMES = {
     "Method": "prunebench.engine.custom",
     "PrunebenchError": "prunebench.errors",
     "Pruning": "prunebench.engine.context",
+    "Recipe": "prunebench.tasks.recipes.base",
     "Results": "prunebench.analysis.results",
     "Scores": "prunebench.engine.scoring",
     "Scoring": "prunebench.engine.scoring",
@@ -37,6 +39,7 @@ _HOMES = {
     "keep_ratios": "prunebench.engine.scorer",
     "method": "prunebench.engine.custom",
     "prune": "prunebench.api",
+    "recipe": "prunebench.tasks.recipes.base",
     "run": "prunebench.api",
     "score": "prunebench.api",
     "scorer": "prunebench.engine.scorer",
@@ -49,6 +52,7 @@ __all__ = [
     "Method",
     "PrunebenchError",
     "Pruning",
+    "Recipe",
     "Results",
     "Scores",
     "Scoring",
@@ -59,6 +63,7 @@ __all__ = [
     "keep_ratios",
     "method",
     "prune",
+    "recipe",
     "run",
     "score",
     "scorer",

@@ -13,6 +13,8 @@ import hashlib
 import importlib
 import inspect
 import json
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from prunebench.registry import Entry
+
+
+_SCALARS = frozenset({bool, int, float, str})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +120,56 @@ class Step:
         self.role = role
         self.target = f"{function.__module__}:{function.__name__}"
         self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        self._defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
     def __call__(self, **arguments: Any) -> Node:
         """The node of this step with these arguments, defaults filled in."""
-        bound = self._signature.bind(**arguments)
-        bound.apply_defaults()
+        given = {**self._defaults, **arguments}
+        if given.keys() != self._signature.parameters.keys():
+            self._signature.bind(**arguments)  # raises, and says which are missing or too many
         nodes: list[Node] = []
-        plain = {name: _encoded(value, nodes, Component.plain) for name, value in bound.arguments.items()}
-        counted = {name: _encoded(value, [], Component.identity) for name, value in bound.arguments.items()}
+        plain: dict[str, Any] = {}
+        counted: dict[str, Any] = {}
+        for name, value in given.items():
+            if value is None or type(value) in _SCALARS:
+                plain[name] = counted[name] = value
+            else:
+                plain[name] = _encoded(value, nodes, _plain)
+                counted[name] = _encoded(value, [], _identity)
         identity = [self.target, self.version, code_digest(self.run.__module__), counted]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
         return Node(self.target, plain, key, tuple(nodes), self.role)
+
+
+_known: ContextVar[dict[Component, tuple[dict[str, Any], dict[str, Any]]] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def planning() -> Iterator[None]:
+    """Look at entries, their code and their files once for all nodes that are made inside."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _forms(component: Component) -> tuple[dict[str, Any], dict[str, Any]]:
+    known = _known.get()
+    if known is None:
+        return component.plain(), component.identity()
+    if component not in known:
+        known[component] = component.plain(), component.identity()
+    return known[component]
+
+
+def _plain(component: Component) -> dict[str, Any]:
+    return _forms(component)[0]
+
+
+def _identity(component: Component) -> dict[str, Any]:
+    return _forms(component)[1]
 
 
 def step(*, version: int, role: str) -> Callable[[Callable[..., Outcome]], Step]:

@@ -20,6 +20,13 @@ _TYPES: Mapping[type, str] = {**_SCALARS, tuple: "list"}
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """Mark of an annotation: the word is a spec of an entry of this kind, `Annotated[str, Names("method")]`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One typed parameter of an entry."""
 
@@ -69,9 +76,13 @@ class Parameter:
     ) -> Parameter:
         """Read a keyword parameter's annotation: int, float, bool, str, tuple, Literal of words, and unions of them.
 
+        A string marked by `Names` is a spec itself.
+
         Raises:
             TypeError: no annotation, one that no spec can write, or no default that fits it.
         """
+        kinds = [mark.kind for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Names)]
+        hint = typing.get_args(hint)[0] if kinds else hint
         names: list[str] = []
         choices: list[str] = []
         for part in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
@@ -87,7 +98,7 @@ class Parameter:
             default = parameter.default
         if default is inspect.Parameter.empty:
             raise TypeError(f"parameter {parameter.name!r} needs a default")
-        found = cls(parameter.name, tuple(names), default, tuple(choices), minimum)
+        found = cls(parameter.name, tuple(names), default, tuple(choices), minimum, "".join(kinds))
         try:
             # As its type has it: `width: float = 1` and `width=1.0` are one way of writing the same thing.
             return replace(found, default=found.check(tupled(default), "default"))

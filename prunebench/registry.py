@@ -196,6 +196,13 @@ CHECKS = Registry("check")
 REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, RECIPES, CHECKS)}
 
 
+def chooses(method: Spec) -> bool:
+    """Whether the density of a method is its outcome: its own trait, or that of a method which its parameters name."""
+    if CHOOSES in METHODS.entry(method.name).capabilities:
+        return True
+    return any(chooses(named) for kind, named in METHODS.named(method) if kind == METHODS.kind)
+
+
 @contextmanager
 def registering() -> Iterator[None]:
     """The registrations of one plug-in: all of them or, if it fails, none; no name twice.

@@ -27,6 +27,7 @@ def test_declaring_makes_every_kind_of_entry_known_and_may_be_repeated():
     assert names["method"] >= {"random", "magnitude", "snip", "synflow"}
     assert names["model"] >= {"lenet-300-100", "vgg-16"}
     assert names["dataset"] >= {"digits", "mnist1d"}
+    assert names["recipe"] >= {"small-sgd", "cifar-lottery"}
     assert names["check"] >= {"collapse"}
 
 

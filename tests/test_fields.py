@@ -25,9 +25,10 @@ from prunebench.records.schema import Row
 from prunebench.records.suite import Column, Grid, Presentation, Primary, Scale, Suite
 from prunebench.registry import CHECKS, METHODS, Entry
 from prunebench.spec import Spec
+from prunebench.tasks.recipes.base import Recipe
 
 PACKAGE = codehash.PACKAGE
-MUST_DECLARE = {Row, RunOptions, Environment, Suite, Presentation, Scale, Grid, Column, Primary, Words}
+MUST_DECLARE = {Row, RunOptions, Environment, Suite, Presentation, Scale, Grid, Column, Primary, Words, Recipe}
 
 GRID = """
 check = "collapse"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prunebench.checks.base import Block, Cell, check
 from prunebench.errors import SuiteError
-from prunebench.registry import CHOOSES, METHODS
+from prunebench.registry import chooses
 from prunebench.steps.look import look
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def tradeoff(block: Block) -> Iterator[Cell]:
     if not block.densities:
         raise SuiteError("check 'tradeoff' needs densities")
     steps = block.steps()
-    chooses = CHOOSES in METHODS.entry(block.method.name).capabilities
-    for density in (None,) if chooses else block.densities:
+    for density in (None,) if chooses(block.method) else block.densities:
         ticket = steps.find(str(block.method), 1.0 if density is None else density)
         seen = look(**block.task(), ticket=ticket, network=steps.train(ticket))
         yield Cell(block.row(density, None), seen, "view", block.seconds)

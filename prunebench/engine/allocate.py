@@ -38,18 +38,30 @@ class Ties:
         return self._places[total]
 
 
-def keep_top(scores: Mapping[str, Tensor], count: int, ties: Ties) -> Masks:
-    """Masks that keep exactly the `count` highest scores over all layers.
+def keep_top(
+    scores: Mapping[str, Tensor], count: int, ties: Ties, masks: Masks | None = None,
+    shares: Mapping[str, float] | None = None,
+) -> Masks:  # fmt: skip
+    """Masks that keep exactly the `count` highest scores over all layers, or by layer.
 
     Equal scores are kept in a seeded order that does not depend on `count`, so masks of one set of scores are nested.
+
+    Args:
+        scores: of all prunable weights.
+        count: weights to keep.
+        ties: order among equals.
+        masks: what is still kept, and competes; None is everything.
+        shares: weights that each layer is to keep, see `in_scope`; None lets all layers compete.
 
     Raises:
         PruningError: `count` is negative or exceeds the number of weights.
         ScoreError: a score is not finite.
     """
     layout = Layout.of(scores)
-    index = np.arange(layout.total)
-    kept = best(competing(scores, layout, index), index, count, ties, layout.total)
+    index = np.arange(layout.total) if masks is None else np.flatnonzero(layout.flat(masks).cpu().numpy())
+    values = in_scope(competing(scores, layout, index), index, layout, shares, ties)
+    kept = np.zeros(layout.total, dtype=bool)
+    kept[index[best(values, index, count, ties, layout.total)]] = True
     return Masks(layout.split(torch.from_numpy(kept)))
 
 

@@ -158,7 +158,12 @@ class Channels:
         Raises:
             PruningError: there is no such group, or a tensor is not boolean or of another size.
         """
-        return self._masks(self._gone(removed))
+        gone = self._gone(removed)
+        found = {name: torch.ones(shape, dtype=torch.bool) for name, shape in self._shapes.items()}
+        for name, matrix in self._matrices.items():
+            kept = torch.from_numpy(matrix.kept(gone))
+            found[name] &= kept.view(*kept.shape, *[1] * (found[name].dim() - 2))
+        return Masks(found)
 
     def affine(self, removed: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Which entries of biases and of the normalisations' parameters stay, by parameter name, True keeps.
@@ -194,13 +199,6 @@ class Channels:
         gone = self._gone(removed)
         unused = sum(shape.numel() for name, shape in self._shapes.items() if name not in self._matrices)
         return unused + sum(int(m.kept(gone).sum()) * m.kernel for m in self._matrices.values())
-
-    def _masks(self, gone: Flags) -> Masks:
-        found = {name: torch.ones(shape, dtype=torch.bool) for name, shape in self._shapes.items()}
-        for name, matrix in self._matrices.items():
-            kept = torch.from_numpy(matrix.kept(gone))
-            found[name] &= kept.view(*kept.shape, *[1] * (found[name].dim() - 2))
-        return Masks(found)
 
     def _gone(self, removed: Mapping[str, Tensor]) -> Flags:
         """`[classes]`."""

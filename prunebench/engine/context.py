@@ -108,9 +108,19 @@ class Pruning:
         )  # fmt: skip
         return session.scores(method.scorer, Masks.full(self.weights) if masks is None else masks, 0)
 
-    def keep(self, scores: Scores, count: int | None = None) -> Masks:
-        """Masks of the `count` highest scores over all layers; None is the target."""
-        return keep_top(scores, self.count if count is None else count, self._ties)
+    def keep(
+        self, scores: Scores, count: int | None = None, masks: Masks | None = None, *,
+        shares: Mapping[str, float] | None = None,
+    ) -> Masks:  # fmt: skip
+        """Masks of the `count` highest scores over all layers, or by layer.
+
+        Args:
+            scores: of all prunable weights.
+            count: weights to keep; None is the target.
+            masks: what is still kept, so that nothing else comes back; None is everything.
+            shares: weights that each layer is to keep, up to a common factor; None lets all layers compete.
+        """
+        return keep_top(scores, self.count if count is None else count, self._ties, masks, shares)
 
     @cached_property
     def steps(self) -> LiveSteps:

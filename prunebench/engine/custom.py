@@ -9,13 +9,14 @@ import dataclasses
 import inspect
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 
 from prunebench.engine.method import Need, Trait, known
 from prunebench.errors import PruningError
-from prunebench.parameters import Parameter
-from prunebench.registry import METHODS, STAGED, describe
+from prunebench.parameters import Names, Parameter
+from prunebench.registry import METHODS, STAGED, chooses, describe
 from prunebench.seeding import seed_of
+from prunebench.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 TRAINING: frozenset[Need] = frozenset({"data", "labels", "gradients", "training"})
 """What a method needs that trains."""
+
+MethodSpec = Annotated[str, Names(METHODS.kind)]
+"""A parameter that is the spec of another method: checked while planning, and written in one way only."""
 
 C = TypeVar("C", bound=type["Method"])
 N = TypeVar("N")
@@ -105,7 +109,8 @@ class CustomMethod:
     name: str
     method: Method
     needs: frozenset[str]
-    traits: frozenset[str] = frozenset()
+    chooses: bool = False
+    """The density is its outcome."""
 
     def open(self, subject: Subject) -> CustomFinder:
         """Ready to prune a network, of which every ticket gets a fresh copy."""
@@ -142,7 +147,7 @@ class CustomFinder:
         if not isinstance(ticket, Ticket):
             raise PruningError(f"method {pruner.name!r} returned {type(found).__name__}, neither masks nor a ticket")
         check_alike(ticket.masks, prunable(subject.model))
-        if ticket.masks.kept() != ctx.count and "chooses" not in pruner.traits:
+        if ticket.masks.kept() != ctx.count and not pruner.chooses:
             what = f"kept {ticket.masks.kept()} weights where density {density:g} asks for {ctx.count}"
             raise PruningError(f"method {pruner.name!r} {what}")
         masks = Masks({name: mask.cpu() for name, mask in ticket.masks.items()})
@@ -181,7 +186,7 @@ def method(
         )  # fmt: skip
 
         def made(resolved: Mapping[str, Any]) -> CustomMethod:
-            return CustomMethod(name, made_of(**resolved), frozenset(needs), frozenset(traits))
+            return CustomMethod(name, made_of(**resolved), frozenset(needs), chooses(Spec(name, tuple(resolved.items()))))
 
         METHODS.add(entry, made)
         return made_of

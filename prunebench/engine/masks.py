@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from prunebench.engine import archive
+from prunebench.engine.holding import Holding
 from prunebench.engine.prunable import prunable
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 _FORMAT = "prunebench-masks-1"
@@ -95,20 +95,33 @@ class Masks(Mapping[str, Tensor]):
             for name, weight in weights.items():
                 weight.masked_fill_(~self[name].to(weight.device), 0)
 
+    def hold(self, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Holding:
+        """Set the pruned weights of a model to zero and keep them there in a training loop of the user's own.
+
+        Holds on the model's present parameters: a copy of the model, or a parameter that replaces one, is free, and
+        values that are loaded later come back until the next call. What is added to weights or gradients outside of
+        backward passes is not undone either, nor is what an optimiser does that has momentum already or mixes the
+        weights of a tensor, such as Muon: give the optimiser then.
+
+        Args:
+            model: to be trained.
+            optimiser: whose momentum and moments of pruned weights become zero too, and after each of whose steps they
+                are zero whatever it does. None suffices for a new one that works value by value, as SGD and Adam do.
+
+        Raises:
+            PruningError: the model's prunable tensors are not those of the masks.
+        """
+        check_alike(self, prunable(model))
+        return Holding(dict(model.named_parameters()), self, optimiser)
+
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, eight weights a byte, shapes in its metadata.
 
         Raises:
             PruningError: the file cannot be written.
         """
-        path = Path(path)
-        part = path.with_name(f"{path.name}.part")
         shapes = {name: list(mask.shape) for name, mask in self.items()}
-        try:
-            save_file(self.packed(), part, metadata={"format": _FORMAT, "shapes": json.dumps(shapes)})
-            part.replace(path)
-        except (OSError, SafetensorError) as error:
-            raise PruningError(f"masks cannot be written to {path}: {error}") from error
+        archive.write(path, "masks", self.packed(), {"format": _FORMAT, "shapes": json.dumps(shapes)})
 
     @classmethod
     def load(cls, path: str | Path) -> Masks:
@@ -117,19 +130,8 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             PruningError: there is no such file, or it holds no masks.
         """
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
-                    raise PruningError(f"{path} holds no masks: its format is {metadata.get('format', 'unknown')}")
-                shapes: dict[str, list[int]] = json.loads(metadata["shapes"])
-                packed = {name: file.get_tensor(name) for name in shapes}
-        except (OSError, SafetensorError) as error:
-            raise PruningError(f"masks cannot be read from {path}: {error}") from error
-        for name, shape in shapes.items():
-            if packed[name].numel() != -(-math.prod(shape) // 8):
-                raise PruningError(f"{path} is damaged: layer {name} has {packed[name].numel()} bytes")
-        return cls.unpacked(packed, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
+        metadata, packed = archive.read(path, "masks", _FORMAT)
+        return cls.unpacked(packed, shapes_in(path, metadata, packed))
 
     def packed(self) -> dict[str, Tensor]:
         """Eight weights a byte, for storage; `unpacked` needs the shapes back."""
@@ -150,3 +152,21 @@ def check_alike(given: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> N
     for name, weight in weights.items():
         if given[name].shape != weight.shape:
             raise PruningError(f"mask of {name} is {list(given[name].shape)}, the weight {list(weight.shape)}")
+
+
+def shapes_in(path: str | Path, metadata: Mapping[str, str], packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors without values, of the shapes that a file's metadata have for its packed masks.
+
+    Raises:
+        PruningError: the file is damaged.
+    """
+    try:
+        shapes: dict[str, list[int]] = json.loads(metadata["shapes"])
+        empty = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise PruningError(f"{path} is damaged: it has no shapes of its masks") from error
+    for name, shape in shapes.items():
+        found = packed[name].numel() if name in packed else 0
+        if found != -(-math.prod(shape) // 8):
+            raise PruningError(f"{path} is damaged: layer {name} has {found} bytes")
+    return empty

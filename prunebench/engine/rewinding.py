@@ -20,6 +20,7 @@ from prunebench.engine.ticket import Phase, Ticket, Trained
 from prunebench.engine.trainer import Trainer
 from prunebench.errors import PruningError
 from prunebench.seeding import seed_of
+from prunebench.tasks.recipes.base import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,11 +68,13 @@ def train(
     trainer = trainer_of(subject, model, None if ticket is None else ticket.phase)
     if isinstance(trainer, Trainer):
         trainer.watch = watch
-    masks = None
+    masks, held = None, {}
     if ticket is not None:
         trainer.hold(ticket.masks, ticket.held)
-        masks = ticket.masks if ticket.sparse and ticket.masks.kept() < ticket.masks.total() else None
-        if not ticket.sparse:
+        if ticket.sparse:
+            masks = ticket.masks if ticket.masks.kept() < ticket.masks.total() else None
+            held = dict(ticket.held)
+        else:
             trainer.hold(None)
     moments: dict[float, Mapping[str, Tensor]] = {}
     end = None if until is None else _step_at(trainer, until)
@@ -83,7 +86,7 @@ def train(
                 moments[place] = trainer.weights()
     trainer.run(end)
     return Trained(
-        trainer.weights(), masks, {} if ticket is None else ticket.held, moments,
+        trainer.weights(), masks, held, moments,
         spent=(0.0 if ticket is None else ticket.spent) + (trainer.step - trainer.begun) / trainer.length,
         steps=trainer.step - trainer.begun, examples=trainer.examples,
     )  # fmt: skip
@@ -158,6 +161,8 @@ def control(subject: Subject, ticket: Ticket, *, fresh: bool, dense: bool, long:
         subject.fresh() if fresh else None,
         phase=Phase(length=length),
         notes=(*ticket.notes, *((f"trained for {length:g} T",) if long else ())),
+        held={} if dense else ticket.held,
+        spent=0.0 if dense else ticket.spent,
     )
 
 
@@ -176,17 +181,24 @@ def average(subject: Subject, ticket: Ticket, *, start: float, rate: float) -> T
     Args:
         subject: the network.
         ticket: that is trained, by its own phase.
-        start: position from which on it is averaged.
+        start: position in the ticket's whole schedule from which on it is averaged.
         rate: the learning rate from there on, over the recipe's largest.
 
     Raises:
-        PruningError: the ticket has been trained, or is trained without its masks: an average over several is dense.
+        PruningError: the ticket has been trained, or is trained without its masks: an average over several is dense;
+            nothing is left to average.
     """
     if ticket.phase is None or not ticket.sparse:
         raise PruningError("only a ticket that is still to be trained, under masks that stay, can be averaged")
     trainer = trainer_of(subject, subject.network(ticket.weights), ticket.phase)
     trainer.hold(ticket.masks, ticket.held)
-    trainer.run(_step_at(trainer, start))
+    begin = round(in_steps(start, trainer.total, trainer.per_epoch))
+    if begin >= trainer.total:
+        raise PruningError(
+            f"start={start:g} leaves nothing to average of {trainer.total / trainer.per_epoch:g} epochs: "
+            "a share of the training below 1, or a number of epochs"
+        )
+    trainer.run(begin)
     trainer.constant = rate
     averaged = AveragedModel(trainer.model)
     while trainer.step < trainer.total:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunebench.checks.base import Block, Cell
 from prunebench.errors import DuplicateNameError, NothingToDoError, UsageError, suggestion
-from prunebench.graph import Node, ancestors
+from prunebench.graph import Node, ancestors, planning
 from prunebench.records.overrides import changed
 from prunebench.records.schema import Row
 from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
@@ -100,9 +100,10 @@ def make_plan(
     for suite, label in altered:
         chosen = suite.at(scale)
         grids = list(_chosen_methods(chosen.grid, methods))
-        for number in range(chosen.seeds if seeds is None else seeds):
-            for grid, specs in grids:
-                cells += _cells(suite, label, grid, specs, number)
+        with planning():
+            for number in range(chosen.seeds if seeds is None else seeds):
+                for grid, specs in grids:
+                    cells += _cells(suite, label, grid, specs, number)
     if not cells:
         raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
     unique = {cell.row: cell for cell in cells}

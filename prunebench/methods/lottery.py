@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.custom import TRAINING, Method, method
+from prunebench.engine.custom import TRAINING, Method, MethodSpec, method
 from prunebench.errors import SpecError
 from prunebench.spec import canonical_density
 
@@ -18,11 +18,11 @@ def rounds(density: float, rate: float) -> Iterator[float]:
     """Densities after each round that removes a share `rate` of what is left; the last one is exactly d.
 
     Raises:
-        SpecError: the share is outside (0, 1).
+        SpecError: the share is outside (0, 1].
     """
-    if not 0 < rate < 1:
+    if not 0 < rate <= 1:
         raise SpecError(
-            f"rate={rate:g} is outside (0, 1): it is the share of the remaining weights that a round prunes"
+            f"rate={rate:g} is outside (0, 1]: it is the share of the remaining weights that a round prunes"
         )
     left, number = 1.0, 0
     while left > density:
@@ -47,7 +47,7 @@ def rounds(density: float, rate: float) -> Iterator[float]:
 class Lottery(Method):
     """Largest trained magnitudes of one dense training, from their initial values."""
 
-    by: str = "magnitude"
+    by: MethodSpec = "magnitude"
     rewind: float = 0.0
 
     def tickets(self, steps: Steps[N], density: float) -> N:
@@ -70,7 +70,7 @@ class IMP(Method):
 
     rate: float = 0.2
     rewind: float = 0.0
-    by: str = "magnitude"
+    by: MethodSpec = "magnitude"
 
     def tickets(self, steps: Steps[N], density: float) -> N:
         """One training a round."""

@@ -30,7 +30,12 @@ class Nodes:
     """Whether trainings are measured by epoch: the same for all of them, or they would not be shared."""
 
     def train(self, ticket: Node | None = None, *, until: float | None = None) -> Node:
-        """A network at the end of a ticket's training, or the dense one's; see `engine.custom.Steps`."""
+        """A network at the end of a ticket's training, or the dense one's; see `engine.custom.Steps`.
+
+        To train the whole network as a ticket is the dense training.
+        """
+        if ticket is not None and ticket.step == whole.target:
+            ticket = None
         return trained(**self._task(), ticket=ticket, until=until, curves=self.curves)
 
     def cut(

@@ -12,8 +12,11 @@ import sys
 
 import pytest
 
+from prunebench.registry import RECIPES
+
 QUICK = (
-    ["--help"], ["run", "--help"], ["list"], ["list", "methods"], ["show", "synflow"], ["--version"],
+    ["--help"], ["run", "--help"], ["list"], ["list", "methods"], ["list", "recipes"], ["show", "synflow"],
+    ["show", "cifar-lottery"], ["--version"],
     ["env"], ["env", "--format", "json"], ["cache"], ["cache", "prune", "--all"], ["completion", "bash"],
     ["export", "--help"], ["run", "collapse", "-n", "--set", "densities=[0.1]"],
 )  # fmt: skip
@@ -99,7 +102,7 @@ def test_long_choices_of_a_parameter_are_shown_whole(command):
     assert "…" not in out
 
 
-@pytest.mark.parametrize("kind", ["methods", "suites", "models", "datasets", "metrics", "checks"])
+@pytest.mark.parametrize("kind", ["methods", "suites", "models", "datasets", "recipes", "metrics", "checks"])
 def test_every_kind_can_be_listed_in_every_format(command, kind):
     table = command("list", kind, "--all").out
     rows = json.loads(command("list", kind, "--format", "json").out)[0]["rows"]
@@ -115,6 +118,40 @@ def test_a_method_is_shown_with_paper_needs_parameters_and_traps(command):
     out = " ".join(command("show", "snip").out.split())
     for words in ("Lee et al. 2019", "data, labels, gradients", "samples_per_class", "train or eval", "stay pruned"):
         assert words in out
+
+
+def test_a_recipe_is_listed_and_shown_with_paper_notes_defaults_and_origin(command):
+    (row,) = (line for line in command("list", "recipes").out.splitlines() if line.startswith("cifar-synflow-resnet "))
+    assert "a fifth from 60 and 120 on" in row
+    assert "Tanaka et al. 2020" in row
+    described, parameters = json.loads(command("show", "cifar-synflow-resnet", "--format", "json").out)
+    about = {entry["field"]: entry["value"] for entry in described["rows"]}
+    assert about["notes"] == "Of ResNet-18; reports the best test epoch. No validation part."
+    assert about["origin"] == "prunebench.tasks.recipes.cifar:cifar_synflow_resnet"
+    defaults = {entry["name"]: entry["default"] for entry in parameters["rows"]}
+    assert (defaults["lr"], defaults["milestones"], defaults["nesterov"]) == ("0.01", "[0.375, 0.75]", "true")
+
+
+def test_a_recipe_of_a_plug_in_is_listed_and_shown_like_a_built_in_one(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(RECIPES, "entries", dict(RECIPES.entries))
+    monkeypatch.setattr(RECIPES, "_objects", dict(RECIPES._objects))
+    path = tmp_path / "ours.py"
+    path.write_text(
+        "import prunebench as pb\n\n@pb.recipe('ours', paper='Doe 2026', notes='Short.')\n"
+        "def ours() -> pb.Recipe:\n    'Three epochs.'\n    return pb.Recipe(epochs=3)\n"
+    )
+    assert "ours  " in command("list", "recipes", "--plugin", path).out
+    out = command("show", "ours", "--plugin", path).out
+    for word in ("Three epochs", "Doe 2026", "Short.", "ours.py:ours", "3.0"):
+        assert word in out
+    path = tmp_path / "wrong.py"
+    path.write_text("import prunebench as pb\n\n@pb.recipe('wrong')\ndef wrong():\n    return pb.Recipe(lr=-1)\n")
+    ended = command("show", "wrong", "--plugin", path)
+    assert (ended.code, ended.err) == (2, "prunebench: error: recipe 'wrong': lr=-1 is not positive\n")
+
+
+def test_a_misspelled_recipe_is_answered_by_the_nearest(command):
+    assert "did you mean 'cifar-sanity'" in command("show", "cifar-sanitty").err
 
 
 def test_a_suite_is_shown_with_question_and_grids(command):

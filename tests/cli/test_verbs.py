@@ -195,7 +195,9 @@ def completed(tmp_path, *words) -> list[str]:
     [
         (("ex",), ["export"]), (("run", "coll"), ["collapse"]), (("run", "collapse", "-m", "synf"), ["synflow"]),
         (("run", "collapse", "-m", "+synf"), ["+synflow"]), (("run", "--scale", "q"), ["quick"]),
-        (("show", "synf"), ["synflow"]), (("list", "me"), ["methods", "metrics"]), (("run", "--see"), ["--seeds"]),
+        (("show", "synf"), ["synflow"]), (("list", "me"), ["methods", "metrics"]),
+        (("list", "rec"), ["recipes"]), (("show", "cifar-syn"), ["cifar-synflow", "cifar-synflow-resnet"]),
+        (("run", "--see"), ["--seeds"]),
         (("nothing", "x"), []),
     ],
     ids=str,

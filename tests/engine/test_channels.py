@@ -242,7 +242,9 @@ def test_groups_of_a_resnet_with_projections() -> None:
 
 
 def test_padded_shortcuts_couple_the_stages_channel_by_channel() -> None:
-    group = Channels.of(zoo(PADDED)(), IMAGE).group_of("blocks.8.conv2.weight")
+    channels = Channels.of(zoo(PADDED)(), IMAGE)
+    assert list(channels.groups)[:2] == ["conv.weight", "blocks.0.conv1.weight"]
+    group = channels.group_of("blocks.8.conv2.weight")
     assert (group.name, group.size, len(group.layers)) == ("conv.weight", 16, 10)
     assert group.channels["blocks.3.conv2.weight"].tolist() == list(range(8))
     assert group.kinds.tolist() == [0] * 4 + [1] * 4 + [2] * 8

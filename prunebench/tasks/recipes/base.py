@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from prunebench.errors import SpecError
@@ -170,15 +171,24 @@ def recipe(name: str, *, paper: str = "", notes: str = "") -> Callable[[Callable
 
     Raises:
         DuplicateNameError: the name is taken.
+        SpecError: the recipe has a value that no training can have.
         TypeError: the function returns something else.
     """
 
     def register(function: Callable[[], Recipe]) -> Callable[[], Recipe]:
-        own = function()
+        own = _made(name, function)
         if not isinstance(own, Recipe):
             raise TypeError(f"recipe {name!r}: {function.__name__} returns a {type(own).__name__}, no Recipe")
         entry = describe(RECIPES, function, name, paper=paper, parameters=_parameters(own), notes=notes)
-        RECIPES.add(entry, Recipe)
+        RECIPES.add(entry, partial(_made, name, Recipe))
         return function
 
     return register
+
+
+def _made(name: str, make: Callable[..., Recipe], /, **values: Value) -> Recipe:
+    """A recipe whose errors name it."""
+    try:
+        return make(**values)
+    except SpecError as error:
+        raise SpecError(f"recipe {name!r}: {str(error).removeprefix('recipe: ')}") from error
