@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
-    from prunebench.api import cost, effective_density, find_ticket, prune, run, score
+    from prunebench.api import cost, effective_density, find_ticket, prune, run, score, train
+    from prunebench.engine.by_function import Stretch
     from prunebench.engine.context import Pruning
     from prunebench.engine.custom import Method, method
     from prunebench.engine.masks import Masks
     from prunebench.engine.ratios import KeepRatios, Layers
     from prunebench.engine.scorer import keep_ratios, scorer
     from prunebench.engine.scoring import Scores, Scoring
-    from prunebench.engine.ticket import Ticket
+    from prunebench.engine.task import Task
+    from prunebench.engine.ticket import Phase, Ticket, Trained
     from prunebench.errors import PrunebenchError
     from prunebench.tasks.recipes.base import Recipe, recipe
 
@@ -26,13 +28,17 @@ _HOMES = {
     "Layers": "prunebench.engine.ratios",
     "Masks": "prunebench.engine.masks",
     "Method": "prunebench.engine.custom",
+    "Phase": "prunebench.engine.ticket",
     "PrunebenchError": "prunebench.errors",
     "Pruning": "prunebench.engine.context",
     "Recipe": "prunebench.tasks.recipes.base",
     "Results": "prunebench.analysis.results",
     "Scores": "prunebench.engine.scoring",
     "Scoring": "prunebench.engine.scoring",
+    "Stretch": "prunebench.engine.by_function",
+    "Task": "prunebench.engine.task",
     "Ticket": "prunebench.engine.ticket",
+    "Trained": "prunebench.engine.ticket",
     "cost": "prunebench.api",
     "effective_density": "prunebench.api",
     "find_ticket": "prunebench.api",
@@ -43,6 +49,7 @@ _HOMES = {
     "run": "prunebench.api",
     "score": "prunebench.api",
     "scorer": "prunebench.engine.scorer",
+    "train": "prunebench.api",
 }
 
 __all__ = [
@@ -50,13 +57,17 @@ __all__ = [
     "Layers",
     "Masks",
     "Method",
+    "Phase",
     "PrunebenchError",
     "Pruning",
     "Recipe",
     "Results",
     "Scores",
     "Scoring",
+    "Stretch",
+    "Task",
     "Ticket",
+    "Trained",
     "cost",
     "effective_density",
     "find_ticket",
@@ -67,6 +78,7 @@ __all__ = [
     "run",
     "score",
     "scorer",
+    "train",
 ]
 
 

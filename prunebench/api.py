@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.results import Results, load_results
-from prunebench.errors import PruningError, UsageError
+from prunebench.errors import PruningError, TrainingError, UsageError
 from prunebench.harness.options import ExecutorName, Rerun, RunOptions
 from prunebench.harness.run import execute_run, plan_run
 from prunebench.plugins import ready
@@ -17,11 +17,13 @@ from prunebench.spec import Spec, parse_density
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from prunebench.engine.by_function import Stretch, TrainFunction
     from prunebench.engine.cost import Cost
     from prunebench.engine.masks import Masks
     from prunebench.engine.method import Pruner
     from prunebench.engine.subject import Subject
-    from prunebench.engine.ticket import Ticket
+    from prunebench.engine.task import Task
+    from prunebench.engine.ticket import Ticket, Trained
 
 
 def run(
@@ -103,20 +105,79 @@ def prune(
     Raises:
         PrunebenchError: unknown method, bad density, scores that cannot be used, data missing.
     """
-    return find_ticket(model, method, density=density, input_shape=input_shape, batch=batch, seed=seed).masks
+    density = parse_density(density)
+    pruner = _pruner(method)
+    if "training" in pruner.needs:
+        raise PruningError(f"method {pruner.name!r} trains: use pb.find_ticket, with a task or a train function")
+    return pruner.open(_given(model, pruner, input_shape, batch, seed)).ticket(density).masks
 
 
 def find_ticket(
-    model: nn.Module, method: str, *, density: float, input_shape: tuple[int, ...] | None = None,
-    batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
+    model: nn.Module, method: str, *, density: float, task: Task | None = None,
+    train: Callable[[nn.Module, Stretch], object] | None = None, steps: int | None = None,
+    input_shape: tuple[int, ...] | None = None, batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
 ) -> Ticket:  # fmt: skip
-    """Masks, the weights that sparse training starts from, and what the method has to say about them.
+    """Masks of a method on the user's own network, the weights and the place in the recipe that training starts from.
 
-    Arguments and errors are those of `prune`.
+    A method that trains does so on copies of the model, by the task's recipe or by a function of the user's own.
+
+    Args:
+        model: any module with linear or convolutional layers; it stays exactly as it is.
+        method: a spec, such as `imp(rewind=0.1)`.
+        density: share of prunable weights to keep, in (0, 1].
+        task: data, and the recipe to train by; scores are taken on its training data.
+        train: called with a model and a `Stretch`, trains that model in place from one step to another.
+        steps: of the whole schedule of `train`, which has to be said with it.
+        input_shape: of one input, the batch left out; read from the task or `batch` if one is given.
+        batch: inputs `[n, *input_shape]` and labels `[n]`, scored as they are, where there is no task.
+        seed: of initialisations, data orders and the method's random streams.
+
+    Raises:
+        PrunebenchError: unknown method, bad density, scores that cannot be used, data missing, a network, data and
+            recipe that do not fit, a training that diverged.
     """
     density = parse_density(density)
-    pruner, subject = _prepared(model, method, input_shape, batch, seed)
-    return pruner.open(subject).ticket(density)
+    pruner = _pruner(method)
+    by_function = _function(train, steps)
+    if "training" in pruner.needs and by_function is None and (task is None or task.recipe is None):
+        lacks = "give it task=pb.Task(...), or train= and steps=" if task is None else "the task has no recipe"
+        raise PruningError(f"method {pruner.name!r} trains: {lacks}")
+    return pruner.open(_given(model, pruner, input_shape, batch, seed, task, by_function)).ticket(density)
+
+
+def train(
+    model: nn.Module, ticket: Ticket | Masks | None = None, task: Task | None = None, *,
+    train: Callable[[nn.Module, Stretch], object] | None = None, steps: int | None = None, seed: int = 0,
+) -> Trained:  # fmt: skip
+    """Train a copy of the user's network from a ticket, under its masks, and measure it on every split of the task.
+
+    Args:
+        model: that the ticket was found on; it stays exactly as it is, `Trained.apply` puts the weights into one.
+        ticket: where to start, and which part of the recipe to train by; masks start from the model's own weights.
+            None trains the dense network.
+        task: data, and the recipe to train by.
+        train: or a function that trains, as in `find_ticket`; without a task nothing is measured.
+        steps: of the whole schedule of `train`.
+        seed: of the data order, the validation split and the rest.
+
+    Raises:
+        PrunebenchError: nothing says how to train, the ticket is another network's, a network, data and recipe that do
+            not fit, a training that diverged.
+    """
+    from prunebench.engine.masks import Masks
+    from prunebench.engine.task import train_and_measure
+    from prunebench.engine.ticket import Ticket
+
+    start: object = Ticket(ticket) if isinstance(ticket, Masks) else ticket
+    if not isinstance(start, Ticket | None):
+        what = type(ticket).__name__
+        raise UsageError(f"the ticket is a {what}: write pb.train(model, ticket, task), None for the dense network")
+    by_function = _function(train, steps)
+    if by_function is None and (task is None or task.recipe is None):
+        lacks = "give pb.Task(...), or train= and steps=" if task is None else "the task has no recipe"
+        raise TrainingError(f"nothing says how to train: {lacks}")
+    subject = _subject(model, () if task is None else None, None, seed, task, by_function)
+    return train_and_measure(subject, start, {} if task is None else task.splits(seed))
 
 
 def score(
@@ -129,8 +190,10 @@ def score(
     """
     from prunebench.engine.pruning import Walker
 
-    pruner, subject = _prepared(model, method, input_shape, batch, seed)
-    finder = pruner.open(subject)
+    pruner = _pruner(method)
+    if "training" in pruner.needs:
+        raise PruningError(f"method {pruner.name!r} trains: it makes masks without scores")
+    finder = pruner.open(_given(model, pruner, input_shape, batch, seed))
     if not isinstance(finder, Walker):
         raise PruningError(f"method {pruner.name!r} makes masks without scores: use pb.prune")
     return finder.scores()
@@ -161,46 +224,63 @@ def cost(model: nn.Module, masks: Masks | None = None, *, input_shape: tuple[int
     return cost_of(model, input_shape, masks)
 
 
-def _prepared(
-    model: nn.Module, method: str, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int
-) -> tuple[Pruner, Subject]:
+def _pruner(method: str) -> Pruner:
     from prunebench.engine.method import build
-    from prunebench.engine.prunable import prunable
-    from prunebench.engine.subject import Subject
-    from prunebench.tasks.datasets.base import Split
 
     ready()
-    pruner = build(Spec.parse(method))
-    if "training" in pruner.needs:
-        raise PruningError(f"method {pruner.name!r} trains: it needs a task, not a batch")
-    if batch is not None:
-        _check(batch)
-        shape = tuple(batch[0].shape[1:]) if shape is None else shape
+    return build(Spec.parse(method))
+
+
+def _function(train: Callable[[nn.Module, Stretch], object] | None, steps: int | None) -> TrainFunction | None:
+    from prunebench.engine.by_function import TrainFunction
+
+    if train is None:
+        if steps is not None:
+            raise UsageError("steps= is the length of a train function's schedule: give train= as well")
+        return None
+    if steps is None:
+        raise UsageError("train= needs steps=, the number of optimiser steps of its whole schedule")
+    return TrainFunction(train, steps)
+
+
+def _given(
+    model: nn.Module, pruner: Pruner, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int,
+    task: Task | None = None, by_function: TrainFunction | None = None,
+) -> Subject:  # fmt: skip
+    """What a method gets: data only if it says that it needs them."""
+    from dataclasses import replace
+
+    subject = _subject(model, shape, batch, seed, task, by_function)
+    if "data" not in pruner.needs:
+        return replace(subject, train=None, validation=None, batch=None)
+    if subject.train is None and subject.batch is None and not ("training" in pruner.needs and by_function):
+        raise PruningError(f"method {pruner.name!r} needs data: give batch=(inputs, labels)")
+    return subject
+
+
+def _subject(
+    model: nn.Module, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int,
+    task: Task | None, by_function: TrainFunction | None,
+) -> Subject:  # fmt: skip
+    from prunebench.engine.prunable import prunable
+    from prunebench.engine.subject import Subject
+    from prunebench.engine.task import Task, samples_of
+
+    if task is not None:
+        if not isinstance(task, Task):
+            raise UsageError(f"a task is a pb.Task(train=(inputs, labels), recipe=...), not a {type(task).__name__}")
+        if batch is not None:
+            raise UsageError("a task and a batch: scores are taken on the task's training data, leave the batch out")
+        subject = task.subject(model, seed, by_function)
+        if shape is not None and tuple(shape) != subject.shape:
+            raise UsageError(f"input_shape={shape} is not that of the task's inputs, {subject.shape}: leave it out")
+        return subject
+    scored = None if batch is None else samples_of(batch, "batch").whole()
+    if scored is not None and shape is None:
+        shape = scored.shape
     if shape is None:
         raise PruningError("give input_shape, the shape of one input without the batch, or a batch")
     if not isinstance(shape, Sequence) or not all(isinstance(side, int) and side > 0 for side in shape):
         raise PruningError(f"input_shape={shape} is not the shape of one input, such as (3, 32, 32)")
-    if "data" in pruner.needs and batch is None:
-        raise PruningError(f"method {pruner.name!r} needs data: give batch=(inputs, labels)")
     device = next(iter(prunable(model).values())).device
-    split = Split(*batch) if batch is not None and "data" in pruner.needs else None
-    return pruner, Subject(model, tuple(shape), seed, device, batch=split)
-
-
-def _check(batch: tuple[Tensor, Tensor]) -> None:
-    """Refuse what is no pair of floating-point inputs and integer labels, which torch would say in its own words.
-
-    Raises:
-        PruningError: as said.
-    """
-    from torch import Tensor
-
-    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
-        raise PruningError("a batch is a pair of tensors, (inputs, labels)")
-    inputs, labels = batch
-    if not inputs.is_floating_point():
-        raise PruningError(f"inputs need a floating-point type, not {inputs.dtype}: scale them, as for training")
-    if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex():
-        raise PruningError(f"labels are class numbers [n], not {labels.dtype} of shape {list(labels.shape)}")
-    if not 0 < len(inputs) == len(labels):
-        raise PruningError(f"a batch needs as many labels as inputs, not {len(labels)} for {len(inputs)}")
+    return Subject(model, tuple(shape), seed, device, batch=scored, by_function=by_function)

@@ -193,9 +193,9 @@ CHANGES = {
     Scale: {"about": "other", "seeds": 1, "timeout": "2m", "minutes": 9, "grid": [CHANGED_GRID]},
     Grid: {
         "check": "other", "models": ["conv-4"], "datasets": ["mnist1d"], "methods": ["random"], "densities": [0.5],
-        "arms": ["targets"], "seconds": 9,
+        "arms": ["targets"], "seconds": 9, "recipes": ["small-sgd"],
     },
-    Primary: {"metric": "kept", "tolerance": 1},
+    Primary: {"metric": "kept", "tolerance": 1, "density": 0.1},
     Column: {"header": "other", "metric": "kept", "density": 0.1, "show": "min", "label": "first_dead_layer"},
 }  # fmt: skip
 PLACES = {
@@ -207,7 +207,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize(("cls", "name"), [(cls, name) for cls in CHANGES for name in sorted(names(cls))])
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [(cls, name) for cls in CHANGES for name in sorted(names(cls)) if kinds(cls)[name] is not Kind.CONTENT],
+)
 def test_a_field_of_a_suite_file_changes_what_its_kind_says(monkeypatch, cls, name):
     collapse = CHECKS.get("collapse")
     monkeypatch.setitem(CHECKS.entries, "other", Entry("check", "other", CHECKS.entry("collapse").target))
@@ -218,6 +221,19 @@ def test_a_field_of_a_suite_file_changes_what_its_kind_says(monkeypatch, cls, na
     if name == "label":
         del place["metric"]
     assert_moves(kinds(cls)[name], planned(), planned(data), fewer_cells=name == "seeds")
+
+
+def test_curves_of_a_grid_count_in_keys_and_name_no_row():
+    data = copy.deepcopy(SUITE)
+    grid = PLACES[Grid](data)
+    grid |= {"check": "tradeoff", "recipes": ["small-sgd"], "methods": ["magnitude"], "densities": [0.5]}
+    grid.pop("arms", None)
+    before = planned(data)
+    grid["curves"] = True
+    after = planned(data)
+    assert kinds(Grid)["curves"] is Kind.CONTENT
+    assert rows(after) == rows(before)
+    assert not set(keys(after).values()) & set(keys(before).values())
 
 
 WORDS = {"rounds": 7, "schedule": "linear", "scope": "layer", "mode": "eval", "samples_per_class": 3, "batch_size": 5}

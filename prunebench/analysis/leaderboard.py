@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prunebench.analysis.results import Results
     from prunebench.records.schema import Record, Row
-    from prunebench.records.suite import Column
+    from prunebench.records.suite import Column, Primary
 
 _NONE = "–"
 
@@ -59,7 +59,7 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
         good = [record for record in found if record.status == "ok"]
         everything += good
         fine = sum(record.status in {"ok", "skipped"} for record in found)
-        values = _values(good, presentation.primary.metric, None)
+        values = _ranked(good, presentation.primary)
         sign = -1 if METRICS[presentation.primary.metric].direction == "higher" else 1
         rank = sign * sum(values) / len(values) if values else float("inf")
         repetitions = str(len({row.repetition for row in rows}))
@@ -80,6 +80,11 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
     )
 
 
+def _ranked(records: Sequence[Record], primary: Primary) -> list[float]:
+    """Values that a method is ranked by: at the primary density, or at its own where that is its outcome."""
+    return _values(records, primary.metric, primary.density) or _values(records, primary.metric, None)
+
+
 def _values(records: Sequence[Record], metric: str, density: float | None) -> list[float]:
     values = (r.metrics.get(metric) for r in records if r.row.density == density)
     return [value for value in values if value is not None]
@@ -98,7 +103,9 @@ def _cell(column: Column, records: Sequence[Record]) -> str:
         return _NONE
     if column.show == "mean":
         mean = mean_interval(values)
-        return f"{mean.value:.3f}" if mean.half_width is None else f"{mean.value:.3f} ± {mean.half_width:.3f}"
+        digits = 2 if METRICS[column.metric].unit == "%" else 3
+        half = "" if mean.half_width is None else f" ± {mean.half_width:.{digits}f}"
+        return f"{mean.value:.{digits}f}{half}"
     statistic = median(values) if column.show == "median" else min(values) if column.show == "min" else max(values)
     return _number(statistic)
 

@@ -29,6 +29,8 @@ def collapse(block: Block) -> Iterator[Cell]:
 
     A method without a walk that serves all densities has the arm `targets` instead of `trajectory`.
     """
+    if block.recipe is not None:
+        raise SuiteError(f"check 'collapse' trains nothing, and its grid has the recipe {block.recipe}")
     arms = block.arms or (TRAJECTORY,)
     for arm in arms:
         if arm not in _ARMS:

@@ -9,7 +9,7 @@ import torch
 
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
-from prunebench.errors import TrainingError
+from prunebench.errors import TrainingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,10 +46,24 @@ class Stretch:
 
 @dataclass(frozen=True)
 class TrainFunction:
-    """A user's function `(model, stretch) -> None`, and the length of its schedule."""
+    """A user's function `(model, stretch) -> None`, and the length of its schedule.
+
+    Raises:
+        UsageError: no function, or no positive number of steps.
+    """
 
     function: Callable[[nn.Module, Stretch], object]
     steps: int
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise UsageError(f"a train function is called with (model, stretch), which a {_kind(self.function)} cannot")
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise UsageError(f"steps={self.steps!r} is no number of steps: it is the length of the whole schedule")
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 class FunctionTrainer:
@@ -73,6 +87,7 @@ class FunctionTrainer:
         self._function, self._phase = train.function, phase
         self._masks: Masks | None = None
         self._held: dict[str, Tensor] = {}
+        self._before = [parameter.detach().clone() for parameter in model.parameters()]
 
     @property
     def masks(self) -> Masks:
@@ -99,7 +114,8 @@ class FunctionTrainer:
         """Train up to a step; None is to the end.
 
         Raises:
-            TrainingError: pruned weights are no longer zero, or weights are not finite.
+            TrainingError: pruned weights are no longer zero, or weights are not finite; at the end, no weight is
+                other than when it all began.
         """
         end = self.total if until is None else min(until, self.total)
         if self.step >= end:
@@ -118,13 +134,24 @@ class FunctionTrainer:
                     f"the train function brought pruned weights of {name} back, by step {end}: call "
                     "stretch.masks.apply(model) after every optimiser step"
                 )
+        if end == self.total and not self._moved():
+            raise TrainingError(
+                f"the train function changed no weight up to step {end}: it has to train the model that it is given, "
+                "in place"
+            )
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers as they are now, copied to the CPU."""
         return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
 
+    def _moved(self) -> bool:
+        """Whether a weight that is there has another value than at the start."""
+        pairs = zip(self.model.parameters(), self._before, strict=True)
+        with torch.no_grad():
+            return any(bool(((now != old.to(now.device)) & (now != 0)).any()) for now, old in pairs)
+
     def _clear(self) -> None:
-        parameters = dict(self.model.named_parameters())
+        parameters = dict(self.model.named_parameters(remove_duplicate=False))
         with torch.no_grad():
             for name, mask in self._held.items():
                 parameters[name].masked_fill_(~mask.to(parameters[name].device), 0)

@@ -186,7 +186,9 @@ def method(
         )  # fmt: skip
 
         def made(resolved: Mapping[str, Any]) -> CustomMethod:
-            return CustomMethod(name, made_of(**resolved), frozenset(needs), chooses(Spec(name, tuple(resolved.items()))))
+            return CustomMethod(
+                name, made_of(**resolved), frozenset(needs), chooses(Spec(name, tuple(resolved.items())))
+            )
 
         METHODS.add(entry, made)
         return made_of

@@ -26,12 +26,12 @@ class Holding:
     """
 
     def __init__(
-        self, parameters: Mapping[str, nn.Parameter], masks: Mapping[str, Tensor], optimiser: torch.optim.Optimizer | None
-    ) -> None:  # fmt: skip
-        """Zero the weights where a mask is False, and keep them so."""
-        self._pruned = [(parameters[name], ~mask) for name, mask in masks.items() if not mask.all()]
+        self, model: nn.Module, masks: Mapping[str, Tensor], optimiser: torch.optim.Optimizer | None = None
+    ) -> None:
+        """Zero a model's parameters where the mask of their name is False, and keep them so."""
+        self._pruned = _gone(model, masks)
         self._handles: list[RemovableHandle] = []
-        self._zero()
+        _zero(self._pruned)
         for parameter, gone in self._pruned:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(gone.to(parameter.grad.device), 0)
@@ -39,7 +39,8 @@ class Holding:
             frozen = not parameter.requires_grad
             if frozen:
                 parameter.requires_grad_(True)
-            self._handles.append(parameter.register_post_accumulate_grad_hook(partial(_without, gone)))
+            hook = parameter.register_post_accumulate_grad_hook(partial(_without, gone))  # type: ignore[no-untyped-call]
+            self._handles.append(hook)
             if frozen:
                 parameter.requires_grad_(False)
         if optimiser is not None:
@@ -58,11 +59,6 @@ class Holding:
     def __exit__(self, *exception: object) -> None:
         self.remove()
 
-    def _zero(self) -> None:
-        with torch.no_grad():
-            for parameter, gone in self._pruned:
-                parameter.masked_fill_(gone.to(parameter.device), 0)
-
     def _forget(self, optimiser: torch.optim.Optimizer) -> None:
         """Zero what an optimiser keeps value by value; what it keeps of the network as a whole starts anew."""
         if not self._pruned:
@@ -76,7 +72,25 @@ class Holding:
 
     def _after_step(self, optimiser: torch.optim.Optimizer, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         del optimiser, arguments, named
-        self._zero()
+        _zero(self._pruned)
+
+
+def zero(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Set a model's parameters to zero where the mask of their name is False."""
+    _zero(_gone(model, masks))
+
+
+def _gone(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
+    """The parameters that lose something, each with what it loses."""
+    # A tied weight has all of its names: the prunable one need not be the first.
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    return [(parameters[name], (~mask).to(parameters[name].device)) for name, mask in masks.items() if not mask.all()]
+
+
+def _zero(pruned: list[tuple[nn.Parameter, Tensor]]) -> None:
+    with torch.no_grad():
+        for parameter, gone in pruned:
+            parameter.masked_fill_(gone.to(parameter.device), 0)
 
 
 def _without(gone: Tensor, parameter: Tensor) -> None:

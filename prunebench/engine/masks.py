@@ -112,7 +112,7 @@ class Masks(Mapping[str, Tensor]):
             PruningError: the model's prunable tensors are not those of the masks.
         """
         check_alike(self, prunable(model))
-        return Holding(dict(model.named_parameters()), self, optimiser)
+        return Holding(model, self, optimiser)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, eight weights a byte, shapes in its metadata.

@@ -20,7 +20,6 @@ from prunebench.engine.ticket import Phase, Ticket, Trained
 from prunebench.engine.trainer import Trainer
 from prunebench.errors import PruningError
 from prunebench.seeding import seed_of
-from prunebench.tasks.recipes.base import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -192,12 +191,9 @@ def average(subject: Subject, ticket: Ticket, *, start: float, rate: float) -> T
         raise PruningError("only a ticket that is still to be trained, under masks that stay, can be averaged")
     trainer = trainer_of(subject, subject.network(ticket.weights), ticket.phase)
     trainer.hold(ticket.masks, ticket.held)
-    begin = round(in_steps(start, trainer.total, trainer.per_epoch))
+    begin = round(start * trainer.total) if 0 <= start < 1 else _step_at(trainer, start)
     if begin >= trainer.total:
-        raise PruningError(
-            f"start={start:g} leaves nothing to average of {trainer.total / trainer.per_epoch:g} epochs: "
-            "a share of the training below 1, or a number of epochs"
-        )
+        raise PruningError(f"start={start:g} leaves no epoch to average of {trainer.total / trainer.per_epoch:g}")
     trainer.run(begin)
     trainer.constant = rate
     averaged = AveragedModel(trainer.model)

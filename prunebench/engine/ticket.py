@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from prunebench.engine.masks import Masks
+from prunebench.engine import archive
+from prunebench.engine.holding import Holding, zero
+from prunebench.engine.masks import Masks, check_alike, shapes_in
+from prunebench.engine.prunable import prunable
+from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from torch import Tensor
+    import torch
+    from torch import Tensor, nn
+
+_FORMAT = "prunebench-ticket-1"
 
 Rate = Literal["recipe", "final"]
 
@@ -46,6 +55,55 @@ class Ticket:
     """Other parameters that stay zero where their tensor is False: biases and normalisation of removed filters."""
     spent: float = 0.0
     """Trainings that finding it took, in units of T."""
+
+    def apply(self, model: nn.Module) -> None:
+        """Give a model the weights that training starts from, pruned ones zero, in place.
+
+        Raises:
+            PruningError: the ticket is another network's.
+        """
+        check_alike(self.masks, prunable(model))
+        fill(model, self.weights or {})
+        zero(model, {**self.masks, **self.held})
+
+    def hold(self, model: nn.Module, optimiser: torch.optim.Optimizer | None = None) -> Holding:
+        """`apply`, and keep pruned weights at zero in a training loop of the user's own; see `Masks.hold`.
+
+        Where the ticket's training drops the masks (`sparse` is False), pruned weights start at zero and are free.
+
+        Raises:
+            PruningError: the ticket is another network's.
+        """
+        self.apply(model)
+        return Holding(model, {**self.masks, **self.held} if self.sparse else {}, optimiser)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file with all that the ticket is, masks eight weights a byte.
+
+        Raises:
+            PruningError: the file cannot be written.
+        """
+        value, tensors = self.stored()
+        shapes = {name: list(mask.shape) for name, mask in self.masks.items()}
+        metadata = {"format": _FORMAT, "shapes": json.dumps(shapes), "ticket": json.dumps(value)}
+        archive.write(path, "a ticket", tensors, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module) -> Ticket:
+        """A ticket of this model's that `save` wrote; the model stays as it is.
+
+        Raises:
+            PruningError: there is no such file, it holds no ticket, or another network's.
+        """
+        metadata, tensors = archive.read(path, "ticket", _FORMAT)
+        layers = shapes_in(path, metadata, under("mask", tensors))
+        try:
+            ticket = cls.read(json.loads(metadata["ticket"]), tensors, layers)
+        except (KeyError, ValueError, TypeError) as error:
+            raise PruningError(f"{path} is damaged: it does not say what its ticket is") from error
+        check_alike(ticket.masks, prunable(model))
+        check_fits(model, {**(ticket.weights or {}), **ticket.held})
+        return ticket
 
     def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """A JSON value and tensors by name, for an artifact; `read` reads them back."""
@@ -94,12 +152,23 @@ class Trained:
     """Optimiser steps of this training alone."""
     examples: int = 0
     """Samples that they saw."""
+    measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """`loss` (nats) and `accuracy` (%) by split, where they were taken: `measures["test"]["accuracy"]`."""
+
+    def apply(self, model: nn.Module) -> None:
+        """Give a model these weights, in place.
+
+        Raises:
+            PruningError: they are another network's.
+        """
+        fill(model, self.weights)
 
     def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """A JSON value and tensors by name, for an artifact; `read` reads them back."""
         value = {
             "notes": list(self.notes), "spent": self.spent, "steps": self.steps, "examples": self.examples,
             "dense": self.masks is None, "moments": list(self.moments),
+            "measures": {name: dict(found) for name, found in self.measures.items()},
         }  # fmt: skip
         tensors = {f"weight/{name}": tensor.cpu() for name, tensor in self.weights.items()}
         tensors |= {f"held/{name}": tensor.cpu() for name, tensor in self.held.items()}
@@ -121,9 +190,31 @@ class Trained:
             spent=value["spent"],
             steps=value["steps"],
             examples=value["examples"],
+            measures=value["measures"],
         )
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix/`, without it."""
     return {name.removeprefix(f"{prefix}/"): t for name, t in tensors.items() if name.startswith(f"{prefix}/")}
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy parameters and buffers into a model, in place; what they leave out stays as it is.
+
+    Raises:
+        PruningError: the model has none of such a name or shape.
+    """
+    check_fits(model, weights)
+    model.load_state_dict(dict(weights), strict=False)
+
+
+def check_fits(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Raise PruningError unless the model has parameters or buffers of these names and shapes."""
+    own = model.state_dict()
+    for name, value in weights.items():
+        if name not in own:
+            raise PruningError(f"{type(model).__name__} has no {name}: the weights are another network's")
+        if own[name].shape != value.shape:
+            shapes = f"{list(own[name].shape)}, not {list(value.shape)}"
+            raise PruningError(f"{name} of {type(model).__name__} is {shapes}: the weights are another network's")

@@ -14,7 +14,7 @@ from prunebench.engine.augment import Augmentation
 from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.prunable import prunable
 from prunebench.engine.ticket import Phase, under
-from prunebench.errors import TrainingError
+from prunebench.errors import PruningError, TrainingError
 from prunebench.seeding import seed_of
 from prunebench.tasks.recipes.rates import last, share
 
@@ -75,9 +75,7 @@ class Trainer:
         self._masks: Masks | None = None
         self._held: dict[str, Tensor] = {}
         self._zeros: list[tuple[nn.Parameter, Tensor]] = []
-        self._random: dict[str, Tensor] = {}
-        if recipe.dropout:
-            _drop(model, recipe.dropout)
+        _drop(model, recipe.dropout)
 
     @property
     def masks(self) -> Masks:
@@ -95,12 +93,14 @@ class Trainer:
         Weights that come back go on from zero. None keeps everything.
 
         Raises:
-            PruningError: the masks are not those of the network.
+            PruningError: the masks are not those of the network, or `held` names no parameter of it.
         """
         weights = prunable(self.model)
-        parameters = dict(self.model.named_parameters())
+        # A tied weight has all of its names: the prunable one need not be the first.
+        parameters = dict(self.model.named_parameters(remove_duplicate=False))
         if masks is not None:
             check_alike(masks, weights)
+        check_held(held or {}, parameters)
         self._masks, self._held = masks, dict(held or {})
         kept = {**(masks or {}), **self._held}
         self._zeros = [
@@ -123,6 +123,8 @@ class Trainer:
         """
         end = self.total if until is None else min(until, self.total)
         devices = [self.device] if self.device.type == "cuda" else []
+        # Whoever had the network before may have left gradients.
+        self._optimiser.zero_grad(set_to_none=True)
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
             while self.step < end:
                 self._epoch(min(end, (self.step // self.per_epoch + 1) * self.per_epoch))
@@ -134,7 +136,6 @@ class Trainer:
         for parameter, state in self._optimiser.state.items():
             name = parameters[parameter]
             found |= {f"optimiser/{key}/{name}": v.clone() for key, v in state.items() if isinstance(v, Tensor)}
-        found |= {f"random/{name}": value.clone() for name, value in self._random.items()}
         found["step"] = torch.tensor([self.step, self.examples])
         return found
 
@@ -142,10 +143,10 @@ class Trainer:
         """Go on from a state; masks are not part of it, hold them first."""
         self.model.load_state_dict(under("weight", state))
         parameters = dict(self.model.named_parameters())
+        self._optimiser.state.clear()
         for key, value in under("optimiser", state).items():
             kind, _, name = key.partition("/")
             self._optimiser.state[parameters[name]][kind] = value.clone().to(self.device)
-        self._random = under("random", state)
         self.step, self.examples = state["step"].tolist()
 
     def weights(self) -> dict[str, Tensor]:
@@ -165,7 +166,7 @@ class Trainer:
     def _epoch(self, end: int) -> None:
         """The steps of one epoch, or those that are left of it, up to `end`."""
         number, first = divmod(self.step, self.per_epoch)
-        self._draw(number, first)
+        seeds = torch.randint(2**62, (self.per_epoch,), generator=self._generator("training", number)).tolist()
         losses: list[Tensor] = []
         masked = [parameter for parameter, _ in self._zeros]
         masks = [mask for _, mask in self._zeros]
@@ -174,17 +175,16 @@ class Trainer:
             rate = self.rate()
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
+            self._seed(seeds[self.step % self.per_epoch])
             loss = F.cross_entropy(self.model(batch.x), batch.y, label_smoothing=self.recipe.label_smoothing)
             torch.autograd.backward(loss)
-            if masked:
-                grown = [(p.grad, m) for p, m in zip(masked, masks, strict=True) if p.grad is not None]
+            if grown := [(p.grad, m) for p, m in zip(masked, masks, strict=True) if p.grad is not None]:
                 torch._foreach_mul_(*map(list, zip(*grown, strict=True)))
             self._optimiser.step()
             self._optimiser.zero_grad(set_to_none=True)
             losses.append(loss.detach())
             self.step += 1
             self.examples += len(batch)
-        self._keep_random()
         finite = torch.isfinite(torch.stack(losses)).tolist()
         if not all(finite):
             step = self.step - len(losses) + finite.index(False)
@@ -211,19 +211,12 @@ class Trainer:
     def _generator(self, purpose: str, epoch: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(purpose, self.repetition, epoch=epoch))
 
-    def _draw(self, epoch: int, first: int) -> None:
-        """Set torch's own random streams, for dropout and the like: an epoch's, or where its first part left them."""
-        if not first or not self._random:
-            torch.manual_seed(seed_of("training", self.repetition, epoch=epoch))
-            return
-        torch.set_rng_state(self._random["cpu"])
-        if "cuda" in self._random:
-            torch.cuda.set_rng_state(self._random["cuda"], self.device)
-
-    def _keep_random(self) -> None:
-        self._random = {"cpu": torch.get_rng_state()}
+    def _seed(self, seed: int) -> None:
+        """Set torch's own random stream, for dropout and the like; those of other devices stay as they are."""
+        torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
-            self._random["cuda"] = torch.cuda.get_rng_state(self.device)
+            with torch.cuda.device(self.device):
+                torch.cuda.manual_seed(seed)
 
 
 def _optimiser(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -234,12 +227,29 @@ def _optimiser(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Op
     return kind(parameters, betas=recipe.betas, **common)
 
 
+def check_held(held: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> None:
+    """Raise PruningError unless all that is held are parameters of these shapes."""
+    for name, mask in held.items():
+        if name not in parameters:
+            raise PruningError(f"{name} is to be held at zero, and the network has no such parameter")
+        if mask.shape != parameters[name].shape:
+            raise PruningError(f"mask of {name} is {list(mask.shape)}, the parameter {list(parameters[name].shape)}")
+
+
 def _drop(model: nn.Module, share: float) -> None:
     """Drop inputs of every linear layer, apart from a first layer that reads the network's own.
+
+    What an earlier trainer of the network dropped is dropped no more.
 
     Raises:
         TrainingError: there is none.
     """
+    for module in model.modules():
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if isinstance(hook, functools.partial) and hook.func is _dropped:
+                del module._forward_pre_hooks[key]
+    if not share:
+        return
     owners = [name.rpartition(".")[0] for name in prunable(model)]
     linear = [m for name, m in model.named_modules() if isinstance(m, nn.Linear) and name != owners[0]]
     if not linear:

@@ -33,12 +33,12 @@ _CLASSIFIER = 0.2
         "training goes on to its end. The paper cuts every 100 to 1000 steps; here `events` cuts share the way between "
         "them, so that short and long recipes prune alike (those that fall on one step are one). Defaults of `start` "
         "and `end` are those of v2's published networks, 12 500 and 36 000 of 48 000 steps, which had 12 cuts. "
-        "`variant=v2` keeps all of the first prunable layer, which in an MLP is no convolution, and a fifth of the "
-        "last; the others make up for it, all layers are on their way by the same formula, and training takes 1.5 T "
-        "on a stretched schedule. First and last layer are those of uniform(first_dense=true, last_min=0.2): where "
-        "the others keep more than a fifth, the classifier keeps as much as they do, and what a budget cannot hold "
-        "is scaled down; the ticket says so. The authors' TensorFlow code smooths its thresholds, and a "
-        "masked weight keeps its value and may come back; here it is zero and never does."
+        "`variant=v2` keeps all of the first layer if it is a convolution, and a fifth of the last layer; the others "
+        "make up for it, every layer is on its way by the same formula, and training takes 1.5 T on a stretched "
+        "schedule. An MLP has no convolution to keep. Where the others keep more than a fifth, the classifier keeps "
+        "as much as they do, and what a budget cannot hold is scaled down, both as in uniform+; the ticket says so. "
+        "The authors' TensorFlow code smooths its thresholds, and a masked weight keeps its value and may come back; "
+        "here it is zero and never does."
     ),
 )
 class GMP(Method):
@@ -105,9 +105,9 @@ class GMP(Method):
     def _kept(self, ctx: Pruning) -> tuple[dict[str, float], tuple[str, ...]]:
         """Weights of every layer in the end, not yet whole, and what had to be done about them."""
         plus = self.variant == "v2"
-        rule = partial(uniform, first_dense=plus, last_min=_CLASSIFIER if plus else 0.0)
+        first, last = ctx.layers[0], ctx.layers[-1]
+        rule = partial(uniform, first_dense=plus and not first.linear, last_min=_CLASSIFIER if plus else 0.0)
         kept, notes = quotas(rule, Layout.of(ctx.weights), ctx.density, "gmp")
-        last = ctx.layers[-1]
         ratio = kept[last.name] / last.size
         if plus and ratio > _CLASSIFIER + 1e-9:
             notes += (

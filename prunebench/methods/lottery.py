@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prunebench.engine.custom import N, Steps
+    from prunebench.engine.ticket import Rate
 
 
 def rounds(density: float, rate: float) -> Iterator[float]:
@@ -31,6 +32,29 @@ def rounds(density: float, rate: float) -> Iterator[float]:
         yield left
     if density == 1:
         yield density
+
+
+def in_rounds(
+    steps: Steps[N], density: float, rate: float, *, by: str, weights: float | None, begin: float,
+    learning: Rate = "recipe",
+) -> N:  # fmt: skip
+    """Prune by a share of what is left, train, again, down to exactly d; the last ticket is still to be trained.
+
+    Args:
+        steps: of the task.
+        density: d.
+        rate: share of the remaining weights that a round removes; 1 does all in one.
+        by: spec of the scored method that says which weights go.
+        weights: position in the dense training that survivors go back to; None keeps them.
+        begin: position at which each ticket's training starts.
+        learning: the recipe's learning rates from there on, or its last.
+    """
+    network, ticket = steps.train(), None
+    for left in rounds(density, rate):
+        network = network if ticket is None else steps.train(ticket)
+        ticket = steps.cut(network, left, by=by, weights=weights, begin=begin, rate=learning)
+    assert ticket is not None, "there is at least one round"
+    return ticket
 
 
 @method(
@@ -74,9 +98,4 @@ class IMP(Method):
 
     def tickets(self, steps: Steps[N], density: float) -> N:
         """One training a round."""
-        network, ticket = steps.train(), None
-        for left in rounds(density, self.rate):
-            network = network if ticket is None else steps.train(ticket)
-            ticket = steps.cut(network, left, by=self.by, weights=self.rewind, begin=self.rewind)
-        assert ticket is not None, "there is at least one round"
-        return ticket
+        return in_rounds(steps, density, self.rate, by=self.by, weights=self.rewind, begin=self.rewind)

@@ -80,6 +80,7 @@ _DEFINED = [
         "lower",
         "optimiser steps on one network over those of the recipe, for finding the ticket and training it",
     ),
+    Metric("find_trainings", "T", "lower", "the part of `trainings` that went into finding the ticket"),
     Metric("kept", "weights", "none", "prunable weights that the mask keeps, round(d·N)"),
     Metric("density", "", "none", "kept over prunable weights"),
     Metric("dead_layers", "layers", "lower", "prunable layers without a kept weight"),

@@ -70,6 +70,8 @@ class Primary(_Model):
     metric: Annotated[str, AfterValidator(_metric), Kind.RUNTIME]
     tolerance: Annotated[float, Field(ge=0), Kind.RUNTIME]
     """Differences of this size are of no interest, in the metric's unit."""
+    density: Annotated[OptionalDensity, Kind.RUNTIME] = None
+    """Of the cells that methods are ranked by; None takes those without a density."""
 
 
 class Column(_Model):

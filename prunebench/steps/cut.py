@@ -16,8 +16,6 @@ def cut(
     Survivors start from the network's own weights if `final`, else from those of `source`, at its rewind point
     `position` if that is given; without a source from the initialisation.
     """
-    if "skipped" in network.value:
-        return Outcome({"skipped": network.value["skipped"]})
     from prunebench.engine import rewinding
     from prunebench.engine.floor import too_low
     from prunebench.engine.subject import Subject
@@ -29,6 +27,8 @@ def cut(
         reason := too_low(density, sum(weight.numel() for weight in layers.values()), len(layers))
     ):
         return Outcome({"skipped": reason})
+    if "skipped" in network.value:  # of an earlier round; the density that was asked for gives the reason first
+        return Outcome({"skipped": network.value["skipped"]})
     trained = Trained.read(network.value, network.tensors, layers)
     weights = trained.weights if final else None
     if source is not None:

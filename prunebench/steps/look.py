@@ -27,7 +27,11 @@ def look(model: Component, dataset: Component, ticket: Artifact, network: Artifa
     if network is not None:
         if not ticket.value["sparse"]:
             masks = Masks.full(subject.layers)
-        metrics = {**network.value["metrics"], "trainings": network.value["spent"]}
+        metrics = {
+            **network.value["metrics"],
+            "trainings": network.value["spent"],
+            "find_trainings": ticket.value["spent"],
+        }
         series = network.value["series"] or {}
     view = Observer(subject.model, subject.shape).view(masks)
     labels = {"data": ticket.value["data"]}

@@ -13,7 +13,7 @@ from prunebench.engine.method import build
 from prunebench.engine.pruning import Walker
 from prunebench.engine.scorer import ScoreMethod
 from prunebench.errors import PruningError, ScoreError
-from prunebench.registry import METHODS
+from prunebench.registry import METHODS, STAGED
 from prunebench.spec import Spec
 from prunebench.testing.findings import Finding
 from prunebench.testing.networks import GROUNDS, Ground
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from torch import nn
+
     from prunebench.engine.method import Pruner
     from prunebench.engine.subject import Subject
+    from prunebench.engine.ticket import Ticket
     from prunebench.registry import Entry
     from prunebench.spec import Value
 
-DENSITY = 0.2
-"""Where comparisons are made."""
+_DENSITIES, _OF_TRAINED = (1.0, 0.537, 0.2, 0.05), (1.0, 0.537, 0.2)
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,23 @@ class Result:
     masks: Masks
     scores: Mapping[str, Tensor] | None
     """Of the dense network; None where it has none."""
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    """That training starts from, or ended with, where the ticket has some."""
+    terms: tuple[Any, ...] = ()
+    """How the ticket is trained, and what finding it took."""
+
+    @classmethod
+    def of(cls, ticket: Ticket, scores: Mapping[str, Tensor] | None = None) -> Result:
+        """Copies of what a ticket holds."""
+        masks = Masks({name: mask.clone() for name, mask in ticket.masks.items()})
+        weights = {name: weight.detach().clone() for name, weight in (ticket.weights or {}).items()}
+        return cls(masks, scores, weights, (ticket.phase, ticket.sparse, ticket.spent))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Result) and self.masks == other.masks and self.same_scores(other)
+        return (
+            isinstance(other, Result) and self.masks == other.masks and self.same_scores(other)
+            and self.terms == other.terms and not self._moved(other)
+        )  # fmt: skip
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -51,18 +67,22 @@ class Result:
             return self.scores is other.scores
         return all(torch.equal(score, other.scores[name]) for name, score in self.scores.items())
 
-    def in_order(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Masks and scores without the layers' names."""
-        return list(self.masks.values()), list((self.scores or {}).values())
+    def _moved(self, other: Result) -> list[str]:
+        """Weights that only one has, or that are not equal to the bit."""
+        names = sorted(self.weights.keys() | other.weights.keys())
+        common = self.weights.keys() & other.weights.keys()
+        return [name for name in names if name not in common or not _equal(self.weights[name], other.weights[name])]
 
     def difference(self, other: Result) -> str:
-        """In numbers: masks that differ, or else the largest change of a score."""
+        """In numbers: masks that differ, or else the largest change of a score, or weights that differ."""
         changed = {name: int((mask ^ other.masks[name]).sum()) for name, mask in self.masks.items()}
         if any(changed.values()):
             layer = max(changed, key=lambda name: changed[name])
             return f"{sum(changed.values())} of {self.masks.total()} mask entries differ, {changed[layer]} in {layer}"
-        assert self.scores is not None, "equal masks without scores do not differ"
-        assert other.scores is not None, "both have scores"
+        if moved := self._moved(other):
+            return f"equal masks, but weights of {', '.join(moved[:3])} differ"
+        if self.scores is None or other.scores is None:
+            return f"equal masks and weights, but {self.terms} and {other.terms}"
         gaps = {name: float((s - other.scores[name]).abs().max()) for name, s in self.scores.items()}
         layer = max(gaps, key=lambda name: gaps[name])
         return f"equal masks, but scores of {layer} differ by up to {gaps[layer]:.2g}"
@@ -82,7 +102,10 @@ class Candidate:
     traits: frozenset[str]
     grounds: tuple[Ground, ...] = GROUNDS
     """Where it runs, so that other checks find more than the same error."""
-    _known: dict[Ground, Result] = field(default_factory=dict, compare=False, repr=False)
+    lent: frozenset[str] = frozenset()
+    """What a method that a parameter names is, and this one does not declare: it may be that, and need not."""
+    _known: dict[tuple[Ground, float], Result] = field(default_factory=dict, compare=False, repr=False)
+    _tickets: dict[Ground, tuple[nn.Module, Ticket]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, spec: Spec) -> Candidate:
@@ -98,12 +121,49 @@ class Candidate:
             traits = METHODS.entry(inner.name).capabilities
         else:
             traits = entry.capabilities
-        return cls(spec, entry, pruner, _brief(pruner), frozenset(pruner.needs), frozenset(traits) - pruner.needs)
+        own, needs = frozenset(traits) - pruner.needs, frozenset(pruner.needs)
+        lent = frozenset() if isinstance(pruner, ScoreMethod) else _of_named(spec) - own
+        return cls(spec, entry, pruner, _brief(pruner), needs, own, lent=lent)
 
     @property
     def random(self) -> bool:
-        """It declares that the seed decides."""
-        return "random" in self.traits
+        """It declares that the seed decides, or a method that it is given does."""
+        return "random" in self.traits | self.lent
+
+    @property
+    def trains(self) -> bool:
+        """Each run is a training, or several: as few are made as tell something."""
+        return "training" in self.needs
+
+    @property
+    def control(self) -> bool:
+        """There to be compared with: it need not look at all that it is given."""
+        return "control" in self.traits and not self.scored
+
+    @property
+    def chooses(self) -> bool:
+        """The density is its outcome."""
+        return "chooses" in self.traits | self.lent
+
+    @property
+    def staged(self) -> bool:
+        """It is made of stages."""
+        return STAGED in self.traits
+
+    @property
+    def density(self) -> float:
+        """Where comparisons are made."""
+        return 0.5 if self.trains else 0.2
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """That it has to meet, the whole network first."""
+        return _OF_TRAINED if self.trains else _DENSITIES
+
+    @property
+    def several(self) -> tuple[Ground, ...]:
+        """Networks for checks that run it often: all of them, or one if each run is a training."""
+        return self.grounds[: 1 if self.trains else None]
 
     @property
     def scored(self) -> bool:
@@ -128,17 +188,25 @@ class Candidate:
         """
         return replace(Candidate.of(self.spec.with_params({**self.spec.mapping, **params})), grounds=self.grounds)
 
-    def base(self, ground: Ground) -> Result:
-        """Masks and scores on a ground as it is, computed once."""
-        if ground not in self._known:
-            self._known[ground] = self.on(ground.subject())
-        return self._known[ground]
+    def base(self, ground: Ground, density: float | None = None) -> Result:
+        """Its outcome on a ground as it is, computed once; density None is where comparisons are made."""
+        place = (ground, density or self.density)
+        if place not in self._known:
+            self._known[place] = self.on(ground.subject(), place[1])
+        return self._known[place]
 
-    def on(self, subject: Subject, density: float = DENSITY, pruner: Pruner | None = None) -> Result:
-        """Masks and scores on a network."""
+    def ticket(self, ground: Ground) -> tuple[nn.Module, Ticket]:
+        """A ground's network and its ticket, as the method returned it, found once."""
+        if ground not in self._tickets:
+            model = ground.model()
+            self._tickets[ground] = model, self.brief.open(ground.subject(model)).ticket(self.density)
+        return self._tickets[ground]
+
+    def on(self, subject: Subject, density: float | None = None, pruner: Pruner | None = None) -> Result:
+        """Its outcome on a network; density None is where comparisons are made."""
         finder = (pruner or self.brief).open(subject)
-        masks = Masks({name: mask.clone() for name, mask in finder.ticket(density).masks.items()})
-        return Result(masks, scores_of(finder) if isinstance(finder, Walker) else None)
+        ticket = finder.ticket(density or self.density)
+        return Result.of(ticket, scores_of(finder) if isinstance(finder, Walker) else None)
 
 
 def scores_of(walker: Walker) -> dict[str, Tensor]:
@@ -147,6 +215,20 @@ def scores_of(walker: Walker) -> dict[str, Tensor]:
     everything = Masks({name: torch.ones(shape, dtype=torch.bool) for name, shape in walker.layout.shapes.items()})
     found = session.scores(method.scorer, everything, 0)
     return {name: found[name].detach().clone() for name in walker.layout.shapes}
+
+
+def _of_named(spec: Spec) -> frozenset[str]:
+    """Traits of the methods that a spec's parameters name, and of those that theirs do."""
+    found: set[str] = set()
+    for kind, named in METHODS.named(spec):
+        if kind == METHODS.kind:
+            found |= {*METHODS.entry(named.name).capabilities, *_of_named(named)}
+    return frozenset(found & {"random", "chooses"})
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    """To the bit, NaN included."""
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 def _brief(pruner: Pruner) -> Pruner:

@@ -5,19 +5,29 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from prunebench.engine.by_function import TrainFunction
 from prunebench.engine.prunable import prunable
 from prunebench.engine.subject import Subject
 from prunebench.tasks.datasets.base import Split
+from prunebench.tasks.recipes.base import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prunebench.engine.by_function import Stretch
+
 CLASSES = 4
+RECIPE = Recipe(lr=0.2, batch=16, epochs=3, schedule="cosine", validation=0, rewind=(0.1,))
+"""Six steps on a ground's 32 samples: they change 2 to 80 % of the weights' total, and masks with them."""
+_STEPS, _RATE = 6, 0.5
+"""Of the train function."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +57,35 @@ class Ground:
                     nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
         return made.to(self.dtype).to(self.device)
 
-    def data(self, draw: int = 0) -> Split:
-        """Inputs `[n, *shape]`, standard normal with a mean of their class, and labels in turn."""
+    def data(self, draw: int = 0, *, held_back: bool = False) -> Split:
+        """Inputs `[n, *shape]`, standard normal with a mean of their class, and labels in turn.
+
+        Args:
+            draw: of classes and samples.
+            held_back: other samples of the same classes, for selection.
+        """
         generator = torch.Generator().manual_seed(2000 + draw)
         labels = torch.arange(CLASSES * self.per_class) % CLASSES
         means = torch.randn(CLASSES, *self.shape, generator=generator)
+        if held_back:
+            generator.manual_seed(3000 + draw)
         x = torch.randn(len(labels), *self.shape, generator=generator) + means[labels]
         return Split(x.to(self.dtype), labels)
 
-    def subject(self, model: nn.Module | None = None, *, seed: int = 0, data: Split | None = None) -> Subject:
-        """What a method is opened on: a network, and data both as a training split and as the scoring set."""
+    def subject(
+        self, model: nn.Module | None = None, *, seed: int = 0, data: Split | None = None, by_function: bool = False
+    ) -> Subject:
+        """What a method is opened on: a network, and data both as a training split and as the scoring set.
+
+        It is trained by `RECIPE`, or by a function that no seed has a part in.
+        """
         given = self.data() if data is None else data
         network = self.model() if model is None else model
-        return Subject(network, self.shape, seed, torch.device(self.device), train=given, batch=given)
+        return Subject(
+            network, self.shape, seed, torch.device(self.device), train=given, batch=given,
+            validation=self.data(held_back=True), recipe=None if by_function else RECIPE,
+            by_function=TrainFunction(partial(_descend, given), _STEPS) if by_function else None,
+        )  # fmt: skip
 
     @property
     def total(self) -> int:
@@ -70,6 +96,18 @@ class Ground:
     def least(self) -> float:
         """The density of one weight a layer."""
         return len(prunable(self.model())) / self.total
+
+
+def _descend(data: Split, model: nn.Module, stretch: Stretch) -> None:
+    """Gradient descent on all samples at once, in their order, so that a seed has no part in it."""
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    data = data.to(weights[0].device)
+    model.train()
+    for _ in range(stretch.begin, stretch.end):
+        gradients = torch.autograd.grad(F.cross_entropy(model(data.x), data.y), weights)
+        with torch.no_grad():
+            torch._foreach_add_(weights, gradients, alpha=-_RATE * stretch.scale)
+        stretch.masks.apply(model)
 
 
 def chain(

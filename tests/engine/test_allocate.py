@@ -55,6 +55,27 @@ def test_keep_top_keeps_what_a_sort_with_seeded_ties_keeps_at_every_count(
         assert {i for i, k in enumerate(kept) if k} == set(order[:count])
 
 
+def test_what_masks_have_pruned_does_not_compete() -> None:
+    scores = {"a": torch.tensor([9.0, 8.0, 7.0]), "b": torch.tensor([[6.0], [5.0]])}
+    left = Masks({"a": torch.tensor([False, True, False]), "b": torch.tensor([[True], [True]])})
+    kept = keep_top(scores, 2, Ties(0), left)
+    assert flat(kept) == [False, True, False, True, False]
+    with pytest.raises(PruningError, match="cannot keep 4 of 3 weights"):
+        keep_top(scores, 4, Ties(0), left)
+
+
+def test_shares_say_how_much_of_a_count_each_layer_gets() -> None:
+    scores = {"a": torch.arange(10.0) + 100, "b": torch.arange(20.0), "c": torch.arange(10.0) + 50}
+    shares = {"a": 2.0, "b": 6.0, "c": 4.0}
+    for count, expected in ((12, [2, 6, 4]), (6, [1, 3, 2]), (24, [4, 12, 8])):
+        assert list(keep_top(scores, count, Ties(0), shares=shares).by_layer().values()) == expected
+    left = keep_top(scores, 12, Ties(0), shares=shares)
+    assert flat(left) == [*([False] * 8), True, True, *([False] * 14), *([True] * 6), *([False] * 6), *([True] * 4)]
+    # What a and c no longer have goes to b.
+    only = Masks({"a": left["a"], "b": torch.ones(20, dtype=torch.bool), "c": left["c"]})
+    assert list(keep_top(scores, 24, Ties(0), only, shares).by_layer().values()) == [2, 18, 4]
+
+
 def test_ties_are_kept_in_an_order_that_the_seed_decides() -> None:
     scores = {"a": torch.zeros(40), "b": torch.zeros(2, 30)}
     first, again, other = (keep_top(scores, 50, Ties(seed)) for seed in (1, 1, 2))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from prunebench.engine.subject import Subject
 from prunebench.tasks.datasets.base import Split
 from prunebench.testing.findings import Finding
 from prunebench.testing.networks import CLASSES, CONV, Ground
@@ -25,7 +24,7 @@ def data(candidate: Candidate) -> Iterator[Finding]:
     declared = "data" in candidate.needs
     for ground in candidate.grounds:
         pair = _both(candidate, ground, ground.data(1))
-        if pair is None or (declared and pair[0].masks == pair[1].masks):
+        if pair is None or (declared and not candidate.trains and pair[0].masks == pair[1].masks):
             continue
         if not declared:
             mend = "declare needs={'data'}, so that it is given the scoring set"
@@ -34,12 +33,12 @@ def data(candidate: Candidate) -> Iterator[Finding]:
             return
         break
     else:
-        if declared and candidate.grounds:
+        if declared and candidate.grounds and not candidate.control:
             evidence = f"other inputs on {len(candidate.grounds)} networks: equal masks"
             mend = "look at the inputs, or do not declare `data`"
             yield Finding("data", "fault", "declares `data`, but the inputs change nothing", evidence, mend)
             return
-    if declared and "training" not in candidate.needs and not candidate.random:
+    if declared and not candidate.trains and not candidate.random:
         yield from _all_of_them(candidate)
 
 
@@ -63,14 +62,14 @@ def labels(candidate: Candidate) -> Iterator[Finding]:
     for ground in candidate.grounds:
         given = ground.data()
         pair = _both(candidate, ground, Split(given.x, (given.y + 1) % CLASSES))
-        if pair is None or (declared and pair[0].masks == pair[1].masks):
+        if pair is None or (declared and not candidate.trains and pair[0].masks == pair[1].masks):
             continue
         if not declared:
             evidence = f"{ground.name}, every label another: {pair[0].difference(pair[1])}"
             mend = "declare needs={'data', 'labels'}"
             yield Finding("labels", "fault", "the labels matter, but `labels` is not declared", evidence, mend)
         return
-    if declared and candidate.grounds:
+    if declared and candidate.grounds and not candidate.control:
         evidence = f"every label another on {len(candidate.grounds)} networks: equal masks"
         mend = "look at the labels, or do not declare `labels`"
         yield Finding("labels", "fault", "declares `labels`, but the labels change nothing", evidence, mend)
@@ -82,7 +81,7 @@ def drawn(candidate: Candidate) -> Iterator[Finding]:
         per_class = getattr(getattr(candidate.pruner, "words", None), "samples_per_class", 10)
         whole = replace(ground, per_class=max(per_class, 10) + 3)
         subject = whole.subject()
-        candidate.on(Subject(subject.model, subject.shape, 0, subject.device, train=subject.train))
+        candidate.on(replace(subject, batch=None))
     yield from ()
 
 

@@ -29,17 +29,22 @@ _APART = 0.1
 
 
 def weights(candidate: Candidate) -> Iterator[Finding]:
-    """Without `random`, other given weights give another outcome, and so does each layer on its own."""
-    if candidate.random:
+    """Without `random`, other given weights give another outcome, and so does each layer on its own.
+
+    Where all weights are trained, each layer changes the others: other masks for another initialisation are asked.
+    """
+    if candidate.random or (candidate.control and candidate.trains):
         return
     mend = "score the network that is given, not a copy with weights of its own"
-    for ground in candidate.grounds[:2]:
+    for ground in candidate.several[:2]:
         model = ground.model()
-        given = candidate.on(ground.subject(model))
-        other = replace(ground, drawn=1).model()
-        if candidate.on(ground.subject(other)) == given:
+        given = candidate.base(ground)
+        other = candidate.on(ground.subject(replace(ground, drawn=1).model()))
+        if other == given or (candidate.trains and other.masks == given.masks):
             evidence = f"{ground.name}: equal outcome for another initialisation"
             yield Finding("weights", "fault", "the given weights change nothing", evidence, mend)
+            return
+        if candidate.trains:
             return
         for layer in prunable(model):
             if candidate.on(ground.subject(permuted_layer(model, layer))) == given:
@@ -74,7 +79,7 @@ def _alike(
     with torch.no_grad():
         first.copy_((first * signs[:, None])[order])
         second.copy_((second * signs)[:, order])
-    given, found = candidate.on(ground.subject(model)), candidate.on(ground.subject(other))
+    given, found = candidate.base(ground), candidate.on(ground.subject(other))
     # Scores where there are some: in masks, equals are decided by their places, and dead units have many equals.
     if given.scores is None or found.scores is None:
         kind, of_given, of_found = "masks", dict(given.masks), dict(found.masks)
@@ -144,7 +149,7 @@ def parameters(candidate: Candidate) -> Iterator[Finding]:
         else:
             if tried:
                 switch = "bool" in parameter.types or bool(parameter.choices)
-                evidence = f"{parameter.name} on {len(candidate.grounds[:2])} networks: equal masks and scores"
+                evidence = f"{parameter.name} on {len(candidate.several[:2])} networks: equal masks and scores"
                 mend = "use it or remove it"
                 yield Finding(
                     "parameters", "fault" if switch else "note", "a parameter changes nothing", evidence, mend
@@ -163,9 +168,9 @@ def _others(parameter: Parameter, value: Value) -> list[Value]:
 
 def _differ(candidate: Candidate, other: Candidate) -> bool:
     pairs: list[tuple[Result, Result]] = []
-    for ground in candidate.grounds[:2]:
-        for density in (0.2, 0.6):
-            pairs.append((candidate.on(ground.subject(), density), other.on(ground.subject(), density)))
+    for ground in candidate.several[:2]:
+        for density in (candidate.density,) if candidate.trains else (0.2, 0.6):
+            pairs.append((candidate.base(ground, density), other.on(ground.subject(), density)))
             if pairs[-1][0] != pairs[-1][1]:
                 return True
     return False

@@ -13,12 +13,12 @@ from prunebench.testing.candidate import Candidate, refusal
 from prunebench.testing.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
 
     from prunebench.engine.ticket import Ticket
     from prunebench.testing.networks import Ground
-
-_DENSITIES = (1.0, 0.537, 0.2, 0.05)
 
 
 def tried(candidate: Candidate) -> tuple[Candidate, list[Finding]]:
@@ -42,13 +42,14 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
     model = ground.model()
     where = ground.name
     try:
-        if ground in candidate.grounds[:2]:
+        if ground in candidate.grounds[:2] and candidate.pruner != candidate.brief:
             where = f"{ground.name}, density 0.05"
             candidate.pruner.open(ground.subject(model)).ticket(0.05)
         finder = candidate.brief.open(ground.subject(model))
-        for density in (*_DENSITIES, ground.least):
+        for density in (*candidate.densities, ground.least) if ground in candidate.several else (candidate.density,):
             where = f"{ground.name}, density {density:.3g}"
-            if wrong := _odd(finder.ticket(density), ground, density):
+            found = finder.ticket(density)
+            if wrong := "" if candidate.chooses else _odd(found, ground, density):
                 return Finding("masks", "fault", "another count than asked", f"{where}: {wrong}", "keep round(d·N)")
     except UnsupportedOperatorError:
         raise
@@ -65,34 +66,40 @@ def _odd(ticket: Ticket, ground: Ground, density: float) -> str:
 def ticket(candidate: Candidate) -> Iterator[Finding]:
     """Weights of a ticket are parameters of the network, finite, and nobody else's."""
     for ground in candidate.grounds:
-        model = ground.model()
-        found = candidate.brief.open(ground.subject(model)).ticket(0.2).weights
+        model, found = candidate.ticket(ground)
         known = dict(model.named_parameters()) | dict(model.named_buffers())
-        for name, weight in (found or {}).items():
-            if name not in known:
-                what, evidence = "a ticket with weights that the network does not have", name
-            elif weight.shape != known[name].shape:
-                what, evidence = "a ticket with weights of another shape", f"{name}: {list(weight.shape)}"
-            elif not torch.isfinite(weight).all():
-                what, evidence = "a ticket with weights that are not finite", name
-            elif weight.requires_grad:
-                what, evidence = "a ticket with weights that belong to a graph of gradients", name
-            elif weight.data_ptr() == known[name].data_ptr():
-                what, evidence = "a ticket that shares memory with the caller's network", name
-            else:
-                continue
-            mend = "return {name: parameter.detach().clone()} of the network that training starts from"
-            yield Finding("ticket", "fault", what, f"{ground.name}: {evidence}", mend)
-            break
+        wrong = next(filter(None, (_unfit(name, w, known) for name, w in (found.weights or {}).items())), None)
+        mend = "return {name: parameter.detach().clone()} of the network that training starts from"
+        if wrong is None:
+            mend = "hold parameters of the network by boolean tensors of their shapes"
+            odd = [n for n, kept in found.held.items() if n not in known or kept.shape != known[n].shape]
+            odd += [n for n, kept in found.held.items() if kept.dtype is not torch.bool]
+            wrong = ("a ticket that holds what is no parameter", odd[0]) if odd else None
+        if wrong is not None:
+            yield Finding("ticket", "fault", wrong[0], f"{ground.name}: {wrong[1]}", mend)
+
+
+def _unfit(name: str, weight: Tensor, known: Mapping[str, Tensor]) -> tuple[str, str] | None:
+    """What is wrong with a weight of a ticket, and its name."""
+    if name not in known:
+        return "a ticket with weights that the network does not have", name
+    if weight.shape != known[name].shape:
+        return "a ticket with weights of another shape", f"{name}: {list(weight.shape)}"
+    if not torch.isfinite(weight).all():
+        return "a ticket with weights that are not finite", name
+    if weight.requires_grad:
+        return "a ticket with weights that belong to a graph of gradients", name
+    if weight.numel() and weight.data_ptr() == known[name].data_ptr():
+        return "a ticket that shares memory with the caller's network", name
+    return None
 
 
 def nested(candidate: Candidate) -> Iterator[Finding]:
     """Masks at a smaller density lie within those at a larger one, where the method says so."""
     if candidate.scored or "nested" not in candidate.traits:
         return
-    for ground in candidate.grounds:
-        finder = candidate.brief.open(ground.subject())
-        larger, *rest = (finder.ticket(density).masks for density in _DENSITIES[1:])
+    for ground in candidate.several:
+        larger, *rest = (candidate.base(ground, density).masks for density in candidate.densities[1:])
         for smaller in rest:
             outside = sum(int((mask & ~larger[name]).sum()) for name, mask in smaller.items())
             if outside:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from prunebench.errors import PrunebenchError
+from prunebench.testing.candidate import Result
 from prunebench.testing.findings import Finding
 from prunebench.testing.networks import CHAIN, Ground, chain
 from prunebench.testing.surroundings import kept
@@ -15,14 +17,14 @@ from prunebench.testing.surroundings import kept
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prunebench.testing.candidate import Candidate, Result
+    from prunebench.testing.candidate import Candidate
 
 _SEEDS = (1, 2)
 
 
 def repeatable(candidate: Candidate) -> Iterator[Finding]:
     """The same seed gives the same masks and scores, whatever the states of the global generators."""
-    for ground in candidate.grounds[:2]:
+    for ground in candidate.several[:2]:
         results: list[Result] = []
         for state in (11, 12):
             with kept():
@@ -39,13 +41,23 @@ def repeatable(candidate: Candidate) -> Iterator[Finding]:
 
 
 def random(candidate: Candidate) -> Iterator[Finding]:
-    """Another seed, on the same network and batch, changes the outcome exactly if `random` is declared."""
-    for ground in candidate.grounds:
-        first = candidate.on(ground.subject(seed=0))
-        for seed in _SEEDS:
-            other = candidate.on(ground.subject(seed=seed))
+    """Another seed, on the same network and batch, changes the masks exactly if `random` is declared.
+
+    A method that trains is given a train function of the ground's, without a draw: the order of batches goes by the
+    seed as well, and is not the method's.
+    """
+    for ground in candidate.several:
+        try:
+            first, *others = (
+                candidate.on(ground.subject(seed=seed, by_function=candidate.trains)) for seed in (0, *_SEEDS)
+            )
+        except PrunebenchError:
+            if candidate.trains:  # it takes recipes only, so that the seed's parts cannot be told apart
+                return
+            raise
+        for seed, other in zip(_SEEDS, others, strict=True):
             # Equal scores with other masks are ties, whose order is the engine's draw.
-            same = first == other if first.scores is None else first.same_scores(other)
+            same = first.masks == other.masks if first.scores is None else first.same_scores(other)
             if same or (candidate.random and first.masks == other.masks):
                 continue
             if candidate.random:
@@ -55,8 +67,8 @@ def random(candidate: Candidate) -> Iterator[Finding]:
                 f"{ground.name}, seeds 0 and {seed}: {first.difference(other)}", "declare traits={'random'}",
             )  # fmt: skip
             return
-    if candidate.random and candidate.grounds:
-        evidence = f"seeds 0 to {max(_SEEDS)} on {len(candidate.grounds)} networks: equal masks"
+    if "random" in candidate.traits and candidate.grounds:
+        evidence = f"seeds 0 to {max(_SEEDS)} on {len(candidate.several)} networks: equal masks"
         mend = "use what is drawn from ctx.generator, or do not declare `random`"
         yield Finding("random", "fault", "declares `random`, but the seed changes nothing", evidence, mend)
 
@@ -65,7 +77,8 @@ def state(candidate: Candidate) -> Iterator[Finding]:
     """A network, another one and the first again: the first and the last outcome are equal."""
     mend = "keep nothing between calls: no module variables, mutable defaults, class attributes or caches by id"
     other = [Ground("a chain of other widths", lambda: chain(wide=11), (12,)), Ground("", CHAIN.build, (12,), drawn=1)]
-    for ground in candidate.grounds[:2]:
+    low = candidate.densities[-1]
+    for ground in candidate.several[:2]:
         model = ground.model()
         first = candidate.on(ground.subject(model))
         if ground == CHAIN:
@@ -82,15 +95,15 @@ def state(candidate: Candidate) -> Iterator[Finding]:
             yield Finding("state", "fault", "a call depends on the calls before", evidence, mend)
             return
         finder = candidate.brief.open(ground.subject(model))
-        masks = finder.ticket(0.5).masks
-        before = {name: mask.clone() for name, mask in masks.items()}
-        finder.ticket(0.05)
-        if not all(torch.equal(mask, before[name]) for name, mask in masks.items()):
-            evidence = f"{ground.name}: density 0.5, after density 0.05"
-            yield Finding("state", "fault", "masks that were returned change later", evidence, "return new tensors")
+        ticket = finder.ticket(0.5)
+        before = Result.of(ticket)
+        finder.ticket(low)
+        if Result.of(ticket) != before:
+            evidence = f"{ground.name}: density 0.5, after density {low:g}"
+            what = "masks or weights that were returned change later"
+            yield Finding("state", "fault", what, evidence, "return new tensors")
             return
-        fresh = {name: mask.clone() for name, mask in finder.ticket(0.5).masks.items()}
-        if not all(torch.equal(mask, before[name]) for name, mask in fresh.items()):
-            evidence = f"{ground.name}: density 0.5 before and after density 0.05"
+        if Result.of(finder.ticket(0.5)) != before:
+            evidence = f"{ground.name}: density 0.5 before and after density {low:g}"
             yield Finding("state", "fault", "a density depends on the densities before", evidence, mend)
             return

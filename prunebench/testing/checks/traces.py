@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def traces(candidate: Candidate) -> Iterator[Finding]:
     """Network, data, random generators and global state are the same after a call, also after one that fails."""
     told: set[str] = set()
-    for ground in candidate.grounds[:2]:
+    for ground in candidate.several[:2]:
         for fails in (False, True):
             for check, changed in _left(candidate, ground, fails=fails):
                 if check not in told:

@@ -28,7 +28,8 @@ _RELATIVE = 1e-5
 
 
 def layers(candidate: Candidate) -> Iterator[Finding]:
-    """Scores of no layer are all equal, and no large layer keeps every weight at density 0.2."""
+    """Scores of no layer are all equal, and no large layer keeps every weight at density 0.2, or 0.5 after training."""
+    density = candidate.density
     for ground in candidate.grounds:
         result = candidate.base(ground)
         for name, score in (result.scores or {}).items():
@@ -41,7 +42,7 @@ def layers(candidate: Candidate) -> Iterator[Finding]:
         by_scores = candidate.scored and not candidate.by_ratios
         for name, mask in result.masks.items():
             if bool(mask.all()) and mask.numel() > 0.05 * ground.total:
-                evidence = f"{ground.name}: {name} keeps all {mask.numel()} of its weights at density 0.2"
+                evidence = f"{ground.name}: {name} keeps all {mask.numel()} of its weights at density {density:g}"
                 mend = "prune every prunable layer, or say in `notes` which stay dense"
                 yield Finding("layers", "fault" if by_scores else "note", "a layer that stays dense", evidence, mend)
                 return
@@ -137,7 +138,7 @@ def conserves(candidate: Candidate) -> Iterator[Finding]:
 
 def dtype(candidate: Candidate) -> Iterator[Finding]:
     """A double network is scored in double precision, with nearly the masks of the same single network."""
-    for ground in candidate.grounds[:2]:
+    for ground in candidate.several[:2]:
         single = candidate.base(ground)
         wide = replace(ground, dtype=torch.float64)
         # The same weights and data, so that only the precision of the computation differs.
