@@ -138,9 +138,8 @@ def find_ticket(
     """
     density = parse_density(density)
     pruner = _pruner(method)
-    by_function = _function(train, steps)
-    if "training" in pruner.needs and by_function is None and (task is None or task.recipe is None):
-        lacks = "give it task=pb.Task(...), or train= and steps=" if task is None else "the task has no recipe"
+    by_function = _function(task, train, steps)
+    if "training" in pruner.needs and (lacks := _lacks(task, by_function)):
         raise PruningError(f"method {pruner.name!r} trains: {lacks}")
     return pruner.open(_given(model, pruner, input_shape, batch, seed, task, by_function)).ticket(density)
 
@@ -172,9 +171,8 @@ def train(
     if not isinstance(start, Ticket | None):
         what = type(ticket).__name__
         raise UsageError(f"the ticket is a {what}: write pb.train(model, ticket, task), None for the dense network")
-    by_function = _function(train, steps)
-    if by_function is None and (task is None or task.recipe is None):
-        lacks = "give pb.Task(...), or train= and steps=" if task is None else "the task has no recipe"
+    by_function = _function(task, train, steps)
+    if lacks := _lacks(task, by_function):
         raise TrainingError(f"nothing says how to train: {lacks}")
     subject = _subject(model, () if task is None else None, None, seed, task, by_function)
     return train_and_measure(subject, start, {} if task is None else task.splits(seed))
@@ -231,9 +229,20 @@ def _pruner(method: str) -> Pruner:
     return build(Spec.parse(method))
 
 
-def _function(train: Callable[[nn.Module, Stretch], object] | None, steps: int | None) -> TrainFunction | None:
-    from prunebench.engine.by_function import TrainFunction
+def _function(
+    task: Task | None, train: Callable[[nn.Module, Stretch], object] | None, steps: int | None
+) -> TrainFunction | None:
+    """The user's own way to train, if there is one.
 
+    Raises:
+        UsageError: half of it, or a task that is none.
+    """
+    from prunebench.engine.by_function import TrainFunction
+    from prunebench.engine.task import Task
+
+    given: object = task
+    if not isinstance(given, Task | None):
+        raise UsageError(f"a task is a pb.Task(train=(inputs, labels), recipe=...), not a {type(given).__name__}")
     if train is None:
         if steps is not None:
             raise UsageError("steps= is the length of a train function's schedule: give train= as well")
@@ -241,6 +250,13 @@ def _function(train: Callable[[nn.Module, Stretch], object] | None, steps: int |
     if steps is None:
         raise UsageError("train= needs steps=, the number of optimiser steps of its whole schedule")
     return TrainFunction(train, steps)
+
+
+def _lacks(task: Task | None, by_function: TrainFunction | None) -> str:
+    """What is missing to train by; empty if nothing is."""
+    if by_function is not None or (task is not None and task.recipe is not None):
+        return ""
+    return "give task=pb.Task(...), or train= and steps=" if task is None else "the task has no recipe"
 
 
 def _given(
@@ -264,11 +280,9 @@ def _subject(
 ) -> Subject:  # fmt: skip
     from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject
-    from prunebench.engine.task import Task, samples_of
+    from prunebench.engine.task import samples_of
 
     if task is not None:
-        if not isinstance(task, Task):
-            raise UsageError(f"a task is a pb.Task(train=(inputs, labels), recipe=...), not a {type(task).__name__}")
         if batch is not None:
             raise UsageError("a task and a batch: scores are taken on the task's training data, leave the batch out")
         subject = task.subject(model, seed, by_function)

@@ -76,6 +76,10 @@ class PruningError(PrunebenchError):
     """A network, density or score that cannot be pruned as asked."""
 
 
+class DensityError(PruningError):
+    """A density below all that a method has masks for, on a network that it can prune otherwise."""
+
+
 class ScoreError(PruningError):
     """Scores that are missing, of the wrong shape, or not finite."""
 

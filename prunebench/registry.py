@@ -36,6 +36,9 @@ STAGED = "staged"
 CHOOSES = "chooses"
 """Trait of a method whose density is its outcome, whatever is asked for."""
 
+WHOLE = "whole"
+"""Trait of a method that keeps whole filters: at most round(d·N) weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -198,9 +201,18 @@ REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATAS
 
 def chooses(method: Spec) -> bool:
     """Whether the density of a method is its outcome: its own trait, or that of a method which its parameters name."""
-    if CHOOSES in METHODS.entry(method.name).capabilities:
+    return _has(CHOOSES, method)
+
+
+def whole(method: Spec) -> bool:
+    """Whether a method keeps whole filters: its own trait, or that of a method which its parameters name."""
+    return _has(WHOLE, method)
+
+
+def _has(trait: str, method: Spec) -> bool:
+    if trait in METHODS.entry(method.name).capabilities:
         return True
-    return any(chooses(named) for kind, named in METHODS.named(method) if kind == METHODS.kind)
+    return any(_has(trait, named) for kind, named in METHODS.named(method) if kind == METHODS.kind)
 
 
 @contextmanager

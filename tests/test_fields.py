@@ -193,7 +193,7 @@ CHANGES = {
     Scale: {"about": "other", "seeds": 1, "timeout": "2m", "minutes": 9, "grid": [CHANGED_GRID]},
     Grid: {
         "check": "other", "models": ["conv-4"], "datasets": ["mnist1d"], "methods": ["random"], "densities": [0.5],
-        "arms": ["targets"], "seconds": 9, "recipes": ["small-sgd"],
+        "arms": ["targets"], "seconds": 9, "recipes": ["small-sgd(lr=0.2)"],
     },
     Primary: {"metric": "kept", "tolerance": 1, "density": 0.1},
     Column: {"header": "other", "metric": "kept", "density": 0.1, "show": "min", "label": "first_dead_layer"},
@@ -217,10 +217,14 @@ def test_a_field_of_a_suite_file_changes_what_its_kind_says(monkeypatch, cls, na
     monkeypatch.setitem(CHECKS._objects, "other", collapse)
     data = copy.deepcopy(SUITE)
     place = PLACES[cls](data)
+    before = copy.deepcopy(SUITE)
+    if name == "recipes":  # of a check that trains
+        for suite in (before, data):
+            PLACES[Grid](suite).update(check="tradeoff", recipes=["small-sgd"], methods=["magnitude"])
     place[name] = CHANGES[cls][name]
     if name == "label":
         del place["metric"]
-    assert_moves(kinds(cls)[name], planned(), planned(data), fewer_cells=name == "seeds")
+    assert_moves(kinds(cls)[name], planned(before), planned(data), fewer_cells=name == "seeds")
 
 
 def test_curves_of_a_grid_count_in_keys_and_name_no_row():

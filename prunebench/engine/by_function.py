@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.masks import Masks
+from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.prunable import prunable
+from prunebench.engine.trainer import check_held
 from prunebench.errors import TrainingError, UsageError
 
 if TYPE_CHECKING:
@@ -103,8 +104,11 @@ class FunctionTrainer:
         """Keep these weights from now on; the others become zero.
 
         Raises:
-            PruningError: the masks are not those of the network.
+            PruningError: the masks are not those of the network, or `held` names no parameter of it.
         """
+        if masks is not None:
+            check_alike(masks, prunable(self.model))
+        check_held(held or {}, dict(self.model.named_parameters(remove_duplicate=False)))
         self._masks, self._held = masks, dict(held or {})
         if masks is not None:
             masks.apply(self.model)
@@ -126,15 +130,17 @@ class FunctionTrainer:
             self._function(self.model, stretch)
         self.step = end
         self._clear()
-        for name, weight in prunable(self.model).items():
-            if not torch.isfinite(weight).all():
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
                 raise TrainingError(f"the train function left weights in {name} that are not finite, at step {end}")
+        for name, weight in prunable(self.model).items():
             if self._masks is not None and weight.detach()[~self._masks[name].to(weight.device)].any():
                 raise TrainingError(
                     f"the train function brought pruned weights of {name} back, by step {end}: call "
                     "stretch.masks.apply(model) after every optimiser step"
                 )
-        if end == self.total and not self._moved():
+        # The last learning rate of a schedule may be zero.
+        if end == self.total and rate == "recipe" and not self._moved():
             raise TrainingError(
                 f"the train function changed no weight up to step {end}: it has to train the model that it is given, "
                 "in place"

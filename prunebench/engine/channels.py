@@ -93,7 +93,9 @@ class Channels:
     _shapes: Mapping[str, torch.Size]
     _matrices: Mapping[str, _Matrix]
     _vectors: Mapping[str, Groups]
-    """By name of a bias or a normalisation's parameter: the classes that each entry acts on."""
+    """By name of a bias or a normalisation's parameter or statistic: the classes that each entry acts on."""
+    _buffers: frozenset[str]
+    """Those of `_vectors` that are statistics."""
     _classes: Mapping[str, Index] = field(repr=False)
     """By group: the class of every channel."""
 
@@ -123,8 +125,7 @@ class Channels:
                 _joined(vectors, layer.bias, [frozenset({unit}) for unit in layer.applied.feeds])
         for norm in trace.norms:
             for name in norm.tensors:
-                if name in parameters:
-                    _joined(vectors, name, norm.feeds)
+                _joined(vectors, name, norm.feeds)
                 found = norms.setdefault(name.rpartition(".")[0], set())
                 found |= set(acting(norm.feeds).members.tolist())
         matrices = {
@@ -132,7 +133,8 @@ class Channels:
             for name, call in calls.items()
         }
         groups, numbers = _grouped({name: matrix.feeds for name, matrix in matrices.items()}, norms)
-        return cls(groups, shapes, matrices, {name: acting(feeds) for name, feeds in vectors.items()}, numbers)
+        acted = {name: acting(feeds) for name, feeds in vectors.items()}
+        return cls(groups, shapes, matrices, acted, frozenset(acted.keys() - parameters), numbers)
 
     def group_of(self, layer: str) -> Group:
         """The group that the outputs of a layer, by its weight name, are in.
@@ -174,8 +176,29 @@ class Channels:
         Raises:
             PruningError: as for `masks`.
         """
-        gone = self._gone(removed)
-        return {name: torch.from_numpy(~_wholly(gone, classes)) for name, classes in self._vectors.items()}
+        return {name: kept for name, kept in self._kept_entries(removed).items() if name not in self._buffers}
+
+    def statistics(self, removed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Which entries of running means and variances are of channels that stay, by buffer name.
+
+        Raises:
+            PruningError: as for `masks`.
+        """
+        return {name: kept for name, kept in self._kept_entries(removed).items() if name in self._buffers}
+
+    def channels_of(self, name: str, group: str) -> Tensor:
+        """`[entries]`: the channel of a group that each entry of a bias or of a normalisation's tensor acts on.
+
+        It is -1 where that is another group's, or none that can be removed.
+        """
+        acted = self._vectors[name]
+        # All the units that an entry acts on are of one class.
+        return self.places(group, acted.members[acted.starts[:-1]])
+
+    def places(self, group: str, classes: Index) -> Tensor:
+        """The channel of a group that each class of `Coupling` is, -1 for others."""
+        place = {number: channel for channel, number in enumerate(self._classes[group].tolist())}
+        return torch.tensor([place.get(number, -1) for number in classes.tolist()], dtype=torch.int64)
 
     def fan_in_ratio(self, removed: Mapping[str, Tensor]) -> dict[str, float]:
         """Weights of a filter over those that are kept of it, by layer, the mean of kept filters; 1 where none is kept.
@@ -199,6 +222,10 @@ class Channels:
         gone = self._gone(removed)
         unused = sum(shape.numel() for name, shape in self._shapes.items() if name not in self._matrices)
         return unused + sum(int(m.kept(gone).sum()) * m.kernel for m in self._matrices.values())
+
+    def _kept_entries(self, removed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        gone = self._gone(removed)
+        return {name: torch.from_numpy(~_wholly(gone, classes)) for name, classes in self._vectors.items()}
 
     def _gone(self, removed: Mapping[str, Tensor]) -> Flags:
         """`[classes]`."""

@@ -124,7 +124,12 @@ class Pruning:
 
     @cached_property
     def steps(self) -> LiveSteps:
-        """The stages of tickets that need training, done at once."""
+        """The stages of tickets that need training, done at once.
+
+        Raises:
+            PruningError: the method did not declare that it trains.
+        """
+        self._must_train()
         return LiveSteps(self._subject)
 
     @property
@@ -147,9 +152,12 @@ class Pruning:
         Raises:
             PruningError: the method did not declare that it trains, or nothing says how.
         """
+        self._must_train()
+        return trainer_of(self._subject, self.model, phase)
+
+    def _must_train(self) -> None:
         if "training" not in self._needs:
             raise PruningError("this method may not train: declare needs={'training'}")
-        return trainer_of(self._subject, self.model, phase)
 
     @property
     def fresh(self) -> Mapping[str, Tensor]:

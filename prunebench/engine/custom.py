@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
 from prunebench.engine.method import Need, Trait, known
 from prunebench.errors import PruningError
 from prunebench.parameters import Names, Parameter
-from prunebench.registry import METHODS, STAGED, chooses, describe
+from prunebench.registry import METHODS, STAGED, chooses, describe, whole
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
 
@@ -111,6 +111,8 @@ class CustomMethod:
     needs: frozenset[str]
     chooses: bool = False
     """The density is its outcome."""
+    whole: bool = False
+    """It keeps whole filters, so that the count is a bound."""
 
     def open(self, subject: Subject) -> CustomFinder:
         """Ready to prune a network, of which every ticket gets a fresh copy."""
@@ -128,7 +130,8 @@ class CustomFinder:
         """Run the method.
 
         Raises:
-            PruningError: it returned no masks of this network, or not exactly round(d·N) weights.
+            PruningError: it returned no masks of this network, or not exactly round(d·N) weights; of whole filters,
+                more than that.
         """
         import torch
 
@@ -147,8 +150,9 @@ class CustomFinder:
         if not isinstance(ticket, Ticket):
             raise PruningError(f"method {pruner.name!r} returned {type(found).__name__}, neither masks nor a ticket")
         check_alike(ticket.masks, prunable(subject.model))
-        if ticket.masks.kept() != ctx.count and not pruner.chooses:
-            what = f"kept {ticket.masks.kept()} weights where density {density:g} asks for {ctx.count}"
+        kept = ticket.masks.kept()
+        if not pruner.chooses and (kept > ctx.count if pruner.whole else kept != ctx.count):
+            what = f"kept {kept} weights where density {density:g} asks for {ctx.count}"
             raise PruningError(f"method {pruner.name!r} {what}")
         masks = Masks({name: mask.cpu() for name, mask in ticket.masks.items()})
         return dataclasses.replace(ticket, masks=masks)
@@ -186,9 +190,8 @@ def method(
         )  # fmt: skip
 
         def made(resolved: Mapping[str, Any]) -> CustomMethod:
-            return CustomMethod(
-                name, made_of(**resolved), frozenset(needs), chooses(Spec(name, tuple(resolved.items())))
-            )
+            spec = Spec(name, tuple(resolved.items()))
+            return CustomMethod(name, made_of(**resolved), frozenset(needs), chooses(spec), whole(spec))
 
         METHODS.add(entry, made)
         return made_of

@@ -30,13 +30,15 @@ def evaluate(model: nn.Module, samples: Samples) -> dict[str, float]:
     model.eval()
     losses: list[torch.Tensor] = []
     right: list[torch.Tensor] = []
-    with torch.no_grad():
-        for batch in samples.batches(size):
-            logits = model(batch.x)
-            losses.append(F.cross_entropy(logits, batch.y, reduction="sum").double())
-            right.append((logits.argmax(1) == batch.y).sum())
-    for name, module in model.named_modules():
-        module.training = modes[name]
+    try:
+        with torch.no_grad():
+            for batch in samples.batches(size):
+                logits = model(batch.x)
+                losses.append(F.cross_entropy(logits, batch.y, reduction="sum").double())
+                right.append((logits.argmax(1) == batch.y).sum())
+    finally:
+        for name, module in model.named_modules():
+            module.training = modes[name]
     loss = float(torch.stack(losses).sum()) / len(samples)
     if not math.isfinite(loss):
         raise TrainingError(f"the network's loss in eval mode is {loss}: its weights or statistics have diverged")

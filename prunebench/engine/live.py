@@ -68,8 +68,9 @@ class LiveSteps:
         if position == 0:
             return None
         subject = self._subject
-        if subject.recipe is not None and position in subject.recipe.rewind:
-            return moment(self.train(), position)
+        kept = None if subject.recipe is None else subject.recipe.rewind_point(position)
+        if kept is not None:
+            return moment(self.train(), kept)
         return self.train(until=position).weights
 
 

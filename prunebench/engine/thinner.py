@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from prunebench.engine.masks import Masks
-from prunebench.errors import PruningError
+from prunebench.errors import DensityError, PruningError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from torch import Tensor
 
-    from prunebench.engine.channels import Channels
+    from prunebench.engine.channels import Channels, Group
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,10 @@ class Thinner:
     """By group of channels, boolean `[size]`: True for what the dense network is without."""
 
 
-def thinner(channels: Channels, count: int) -> Thinner:
+def thinner(channels: Channels, count: int, groups: Collection[str] | None = None) -> Thinner:
     """The first channels of every layer, by the same share of each; all inputs and outputs of the network.
+
+    Other groups than those given stay as they are; None is all of them.
 
     Of n channels of one kind (`Group.kinds`), the share s keeps the first ⌈s·n⌉. The largest s is taken whose network
     has at most `count` weights. Of the channels that the next larger share adds, as many as fit follow in forward
@@ -41,12 +43,13 @@ def thinner(channels: Channels, count: int) -> Thinner:
     Raises:
         PruningError: the network has fewer weights than `count`, or with one channel of each kind still more.
     """
-    order = _order(channels)
-    least = sum(int(group.kinds.max()) + 1 for group in channels.groups.values())
+    chosen = {name: group for name, group in channels.groups.items() if groups is None or name in groups}
+    order = _order(chosen)
+    least = sum(int(group.kinds.max()) + 1 for group in chosen.values())
 
     def without(kept: int) -> dict[str, Tensor]:
         """All but so many channels."""
-        removed = {name: torch.ones(group.size, dtype=torch.bool) for name, group in channels.groups.items()}
+        removed = {name: torch.ones(group.size, dtype=torch.bool) for name, group in chosen.items()}
         for name, channel in order[:kept]:
             removed[name][channel] = False
         return removed
@@ -55,7 +58,7 @@ def thinner(channels: Channels, count: int) -> Thinner:
     fits = bisect.bisect_right(sizes, count, key=lambda kept: channels.kept(without(kept))) + least - 1
     if fits < least:
         smallest = channels.kept(without(least))
-        raise PruningError(f"no thinner network has {count} weights: the thinnest has {smallest}")
+        raise DensityError(f"no thinner network has {count} weights: the thinnest has {smallest}")
     removed = without(fits)
     masks = channels.masks(removed)
     missing = count - masks.kept()
@@ -66,10 +69,10 @@ def thinner(channels: Channels, count: int) -> Thinner:
     return Thinner(masks, removed)
 
 
-def _order(channels: Channels) -> list[tuple[str, int]]:
+def _order(groups: Mapping[str, Group]) -> list[tuple[str, int]]:
     """All channels as (group, number): by the share above which each is kept, then in forward order."""
     shares: list[tuple[Fraction, str, int]] = []
-    for name, group in channels.groups.items():
+    for name, group in groups.items():
         kinds: list[int] = group.kinds.tolist()
         ranks = {kind: numbers() for kind in kinds}
         shares += [(Fraction(next(ranks[k]), kinds.count(k)), name, channel) for channel, k in enumerate(kinds)]

@@ -55,6 +55,8 @@ class Ticket:
     """Other parameters that stay zero where their tensor is False: biases and normalisation of removed filters."""
     spent: float = 0.0
     """Trainings that finding it took, in units of T."""
+    events: tuple[Mapping[str, float], ...] = ()
+    """What happened on the way, one entry a pruning event: see `engine.events`."""
 
     def apply(self, model: nn.Module) -> None:
         """Give a model the weights that training starts from, pruned ones zero, in place.
@@ -114,11 +116,10 @@ class Ticket:
             "phase": None if phase is None else [phase.begin, phase.rate, phase.scale, phase.length],
             "sparse": self.sparse,
             "spent": self.spent,
+            "events": [dict(event) for event in self.events],
         }
         packed = {f"mask/{name}": tensor for name, tensor in self.masks.packed().items()}
-        given = {f"weight/{name}": tensor.cpu() for name, tensor in (self.weights or {}).items()}
-        held = {f"held/{name}": tensor.cpu() for name, tensor in self.held.items()}
-        return value, packed | given | held
+        return value, packed | _stored("weight", self.weights or {}) | _stored("held", self.held)
 
     @classmethod
     def read(cls, value: Mapping[str, Any], tensors: Mapping[str, Tensor], layers: Mapping[str, Tensor]) -> Ticket:
@@ -131,6 +132,7 @@ class Ticket:
             sparse=value["sparse"],
             held=under("held", tensors),
             spent=value["spent"],
+            events=tuple(value["events"]),
         )
 
 
@@ -170,10 +172,9 @@ class Trained:
             "dense": self.masks is None, "moments": list(self.moments),
             "measures": {name: dict(found) for name, found in self.measures.items()},
         }  # fmt: skip
-        tensors = {f"weight/{name}": tensor.cpu() for name, tensor in self.weights.items()}
-        tensors |= {f"held/{name}": tensor.cpu() for name, tensor in self.held.items()}
+        tensors = _stored("weight", self.weights) | _stored("held", self.held)
         for number, weights in enumerate(self.moments.values()):
-            tensors |= {f"moment{number}/{name}": tensor.cpu() for name, tensor in weights.items()}
+            tensors |= _stored(f"moment{number}", weights)
         if self.masks is not None:
             tensors |= {f"mask/{name}": tensor for name, tensor in self.masks.packed().items()}
         return value, tensors
@@ -192,6 +193,11 @@ class Trained:
             examples=value["examples"],
             measures=value["measures"],
         )
+
+
+def _stored(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU under a prefix, which `under` takes off again; tied weights share no memory in a file."""
+    return {f"{prefix}/{name}": tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

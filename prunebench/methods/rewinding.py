@@ -46,8 +46,8 @@ class WeightRewinding(Method):
     notes=(
         "W_T ⊙ m, trained from T − t to T by the recipe's learning rates. `rewind` is the position T − t: a share of T "
         "below 1, epochs from 1 up; 0 is t = T, which the paper recommends with rate=0.2: a fifth of the remaining "
-        "weights goes each round, each round from the weights that the one before ended with. rate=1 is one-shot. r rounds "
-        "train for T + r·t in all; dense-long and reinit(long=true) are its controls of equal length. BatchNorm's "
+        "weights goes each round, and the next round starts from what is trained then. rate=1 is one-shot. r rounds "
+        "train for T + r·t in all; dense-long and reinit(long=true) are controls of equal length. BatchNorm's "
         "statistics go on from those of W_T. What released sanity-check code calls by this name is t = T."
     ),
 )

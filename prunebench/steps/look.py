@@ -7,11 +7,12 @@ from typing import Any
 from prunebench.graph import Artifact, Component, Outcome, step
 
 
-@step(version=2, role="measure")
+@step(version=3, role="measure")
 def look(model: Component, dataset: Component, ticket: Artifact, network: Artifact | None = None) -> Outcome:
     """Under `view`, kept and effective weights, dead layers, paths and classes; or why the ticket was skipped.
 
-    With a trained `network`, its loss and accuracy as well, and the masks are those that it ended with.
+    With a trained `network`, its loss and accuracy as well, and the masks are those that it ended with. What a ticket
+    says of its pruning events becomes a series each, `event_step` and the like; None where an event has no value.
     """
     if "skipped" in ticket.value:
         return Outcome({"view": {"skipped": ticket.value["skipped"]}})
@@ -33,6 +34,10 @@ def look(model: Component, dataset: Component, ticket: Artifact, network: Artifa
             "find_trainings": ticket.value["spent"],
         }
         series = network.value["series"] or {}
+    events = ticket.value["events"]
+    if events:
+        names = dict.fromkeys(name for event in events for name in event)
+        series = {**series, **{f"event_{name}": [event.get(name) for event in events] for name in names}}
     view = Observer(subject.model, subject.shape).view(masks)
     labels = {"data": ticket.value["data"]}
     if ticket.value["notes"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from prunebench.graph import Component
 from prunebench.registry import METHODS, RECIPES, STAGED
@@ -16,6 +16,7 @@ from prunebench.steps.train import trained
 
 if TYPE_CHECKING:
     from prunebench.graph import Node
+    from prunebench.tasks.recipes.base import Recipe
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Nodes:
         """A ticket of a trained network's weights; see `engine.custom.Steps`."""
         source, position = None, None
         if weights:
-            kept = weights in cast("tuple[float, ...]", RECIPES.resolve(self.recipe)["rewind"])
-            source, position = (self.train(), weights) if kept else (self.train(until=weights), None)
+            recipe: Recipe = RECIPES.get(self.recipe.name)(**RECIPES.resolve(self.recipe))
+            position = recipe.rewind_point(weights)
+            source = self.train() if position is not None else self.train(until=weights)
         return cut(
             **self._task(), network=network, density=density, by=_method(by), source=source, position=position,
             final=weights is None, begin=begin, rate=rate, scale=scale, sparse=sparse,

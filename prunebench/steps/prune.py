@@ -10,7 +10,7 @@ def pruned(
     model: Component, dataset: Component, method: Component, density: float, repetition: int,
     recipe: Component | None = None, validation: float = 0.0,
 ) -> Outcome:  # fmt: skip
-    """A ticket that keeps round(d·N) weights; a reason under `skipped` if that is below one a layer.
+    """A ticket that keeps round(d·N) weights; a reason under `skipped` if that is too few for a layer or the method.
 
     A method that trains is given the recipe; for one that only looks at data, `validation` is the share that training
     will hold back.
@@ -18,10 +18,14 @@ def pruned(
     from prunebench.engine.floor import too_low
     from prunebench.engine.method import build
     from prunebench.engine.subject import Subject
+    from prunebench.errors import DensityError
 
     subject = Subject.of(model.spec, dataset.spec, repetition, None if recipe is None else recipe.spec, validation)
     if reason := too_low(density, sum(weight.numel() for weight in subject.layers.values()), len(subject.layers)):
         return Outcome({"skipped": reason})
-    ticket = build(method.spec).open(subject).ticket(density)
+    try:
+        ticket = build(method.spec).open(subject).ticket(density)
+    except DensityError as error:
+        return Outcome({"skipped": str(error)})
     value, tensors = ticket.stored()
     return Outcome({**value, "data": subject.fingerprint}, tensors)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prunebench.errors import TrainingError
 from prunebench.graph import Artifact, Component, Outcome, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import nn
 
     from prunebench.engine.trainer import Trainer
     from prunebench.tasks.datasets.base import Samples
@@ -33,23 +36,27 @@ def trained(
     from prunebench.tasks.build import load_dataset
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
+    assert subject.recipe is not None and subject.train is not None, "the task has both"
     splits: dict[str, Samples | None] = {
         "train": subject.train, "validation": subject.validation, "test": load_dataset(dataset.spec).test
     }  # fmt: skip
     parts = {name: samples.to(subject.device) for name, samples in splits.items() if samples is not None}
-    series: dict[str, list[float]] = {}
-
-    last = 0.0
+    series: dict[str, list[float]] = {"epoch": []}
 
     def watch(trainer: Trainer) -> None:
-        nonlocal last
-        last = trainer.step / trainer.per_epoch
-        if not curves or trainer.step == trainer.total:
-            return
-        note(trainer.step / trainer.per_epoch, {name: evaluate(trainer.model, part) for name, part in parts.items()})
+        if curves and trainer.step < trainer.total:
+            note(trainer.step / trainer.per_epoch, measure(trainer.model, trainer.step))
+
+    def measure(network: nn.Module, step: int) -> Mapping[str, Mapping[str, float]]:
+        try:
+            return {name: evaluate(network, part) for name, part in parts.items()}
+        except TrainingError as error:
+            raise TrainingError(f"training diverged by step {step}: {error}") from error
 
     def note(epoch: float, found: Mapping[str, Mapping[str, float]]) -> None:
-        series.setdefault("epoch", []).append(epoch)
+        if epoch in series["epoch"]:
+            return
+        series["epoch"].append(epoch)
         for name, measured in found.items():
             for what, value in measured.items():
                 series.setdefault(f"{name}_{what}", []).append(value)
@@ -57,8 +64,9 @@ def trained(
     given = None if ticket is None else Ticket.read(ticket.value, ticket.tensors, subject.layers)
     network = train(subject, given, until=until, watch=watch)
     final = subject.network(network.weights).to(subject.device)
-    measured = {name: evaluate(final, part) for name, part in parts.items()}
-    note(last, measured)
+    begun = 0 if given is None or given.phase is None else subject.recipe.step_at(given.phase.begin, len(subject.train))
+    measured = measure(final, begun + network.steps)
+    note((begun + network.steps) / subject.recipe.per_epoch(len(subject.train)), measured)
     value, tensors = network.stored()
     metrics = {f"{name}_{what}": number for name, found in measured.items() for what, number in found.items()}
     spent = {

@@ -153,7 +153,7 @@ class Candidate:
     @property
     def density(self) -> float:
         """Where comparisons are made."""
-        return 0.5 if self.trains else 0.2
+        return _OF_TRAINED[1] if self.trains else 0.2
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -192,7 +192,8 @@ class Candidate:
         """Its outcome on a ground as it is, computed once; density None is where comparisons are made."""
         place = (ground, density or self.density)
         if place not in self._known:
-            self._known[place] = self.on(ground.subject(), place[1])
+            once = not self.scored and place[1] == self.density
+            self._known[place] = Result.of(self.ticket(ground)[1]) if once else self.on(ground.subject(), place[1])
         return self._known[place]
 
     def ticket(self, ground: Ground) -> tuple[nn.Module, Ticket]:

@@ -12,7 +12,7 @@ from prunebench import plugins as ways_in
 from prunebench.errors import UsageError, suggestion
 from prunebench.spec import Spec
 from prunebench.testing.candidate import Candidate
-from prunebench.testing.checks import inputs, isolation, network, outcome, seeds, traces, values
+from prunebench.testing.checks import inputs, isolation, network, outcome, seeds, stages, traces, training, values
 from prunebench.testing.findings import QUESTIONS, Finding
 from prunebench.testing.surroundings import kept, watched
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("runs",), inputs.drawn),
     (("ticket",), outcome.ticket),
+    (("trained",), training.trained),
+    (("spent",), training.spent),
     (("nested",), outcome.nested),
     (("returns",), outcome.returns),
     (("repeatable",), seeds.repeatable),
@@ -46,9 +48,14 @@ _CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("conserves",), values.conserves),
     (("dtype",), values.dtype),
     (("device",), values.device),
+)
+"""Names of the findings that a check yields, and the check, in which the method is watched."""
+_UNWATCHED: tuple[tuple[tuple[str, ...], Check], ...] = (
+    (("holds",), training.holds),
+    (("stages",), stages.stages),
     (("worker",), isolation.worker),
 )
-"""Names of the findings that a check yields, and the check."""
+"""Where the kit itself trains and loads data."""
 
 
 def conformance(
@@ -102,14 +109,13 @@ def _all(candidate: Candidate, wanted: Collection[str]) -> list[Finding]:
         with kept():
             candidate, found = outcome.tried(candidate)
         for names, check in _CHECKS:
-            if not candidate.grounds or not any(name in wanted for name in names) or names == ("worker",):
-                continue
-            found += _run(candidate, names, check)
+            if candidate.grounds and any(name in wanted for name in names):
+                found += _run(candidate, names, check)
     if candidate.grounds:
-        if "gradients" in wanted:
-            found += isolation.gradients(candidate, watch)
-        if "worker" in wanted:
-            found += _run(candidate, ("worker",), isolation.worker)
+        found += [*isolation.gradients(candidate, watch), *training.training(candidate, watch)]
+        for names, check in _UNWATCHED:
+            if any(name in wanted for name in names):
+                found += _run(candidate, names, check)
     found += isolation.own_data(watch)
     always = ("runs", "scores", "masks")
     return [finding for finding in found if finding.check in wanted or finding.check in always]

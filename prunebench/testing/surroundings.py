@@ -19,6 +19,7 @@ from torch.backends import cudnn
 from prunebench.registry import DATASETS
 from prunebench.tasks import build
 from prunebench.tasks.datasets.places import data_folder
+from prunebench.testing.stepping import Steps, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def _tensors(subject: Subject) -> dict[str, torch.Tensor]:
     model = subject.model
     found = dict(model.named_parameters()) | dict(model.named_buffers())
     found |= {f"gradient of {n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
-    for name, split in (("training", subject.train), ("scoring", subject.batch)):
+    for name, split in (("training", subject.train), ("scoring", subject.batch), ("held-back", subject.validation)):
         if split is not None:
             whole = split.whole()
             found |= {f"{name} inputs": whole.x, f"{name} labels": whole.y}
@@ -199,6 +200,8 @@ class Watch:
     differentiations: int = 0
     through_layers: int = 0
     """Those that go back through two layers at least: one contraction alone is a way of computing, as of norms."""
+    steps: Steps = field(default_factory=Steps)
+    """Of optimisers, over a whole network."""
 
 
 _watching: list[Watch] = []
@@ -207,7 +210,7 @@ _hooked: list[bool] = []
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Record datasets that are loaded, files of data that are opened, and differentiations."""
+    """Record datasets that are loaded, files of data that are opened, differentiations and optimiser steps."""
     watch = Watch((str(data_folder()), str(Path("sklearn", "datasets", "data"))))
 
     def noted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,7 +220,7 @@ def watched() -> Iterator[Watch]:
 
         return call
 
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    def seen(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **words: Any) -> Any:
             watch.differentiations += 1
             watch.through_layers += not arguments or _contractions(arguments[0]) > 1
@@ -226,9 +229,9 @@ def watched() -> Iterator[Watch]:
         return call
 
     places = [(DATASETS, "get", noted), (build, "load_dataset", noted), (build, "_loaded", noted)]
-    places += [(torch.autograd.forward_ad, "enter_dual_level", counted)]
+    places += [(torch.autograd.forward_ad, "enter_dual_level", seen)]
     # However a method has imported `grad` or `backward`, both call the engine by this name.
-    places += [(torch.autograd, "_engine_run_backward", counted)]
+    places += [(torch.autograd, "_engine_run_backward", seen)]
     before = [(place, name, getattr(place, name)) for place, name, _ in places]
     if not _hooked:  # an audit hook cannot be taken away, so that there is one, idle outside of `watched`
         sys.addaudithook(_note_open)
@@ -237,7 +240,8 @@ def watched() -> Iterator[Watch]:
     for (place, name, function), (_, _, wrapped) in zip(before, places, strict=True):
         setattr(place, name, wrapped(function))
     try:
-        yield watch
+        with counted(watch.steps):
+            yield watch
     finally:
         for place, name, function in before:
             setattr(place, name, function)

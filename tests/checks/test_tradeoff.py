@@ -146,3 +146,10 @@ def test_a_grid_that_cannot_be_is_one_line(suite, run, change, message):
     with pytest.raises(PrunebenchError, match=message) as error:
         run(suite(["lottery"], **change))
     assert "\n" not in str(error.value)
+
+
+def test_workers_train_to_the_same_bits_as_the_driver(suite, run, tmp_path):
+    path = suite(["imp", "snip"])
+    inline = {record.row: record.metrics for record in run(path).records}
+    spread = pb.run(path, store=tmp_path / "other", jobs=2).records
+    assert {record.row: record.metrics for record in spread} == inline

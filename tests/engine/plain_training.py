@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,7 +15,9 @@ from prunebench.engine.prunable import prunable
 from prunebench.engine.trainer import Trainer
 from prunebench.tasks.datasets.base import Split
 from prunebench.tasks.datasets.images import Images, Scale
-from prunebench.tasks.recipes.base import Recipe
+
+if TYPE_CHECKING:
+    from prunebench.tasks.recipes.base import Recipe
 
 CPU = torch.device("cpu")
 FEATURES, CLASSES = 6, 3
@@ -132,8 +135,9 @@ def plain_loop(model: nn.Module, recipe: Recipe, batches, total, per_epoch, held
         effective = {name: model.get_parameter(name) * mask for name, mask in masks.items()}
         logits = torch.func.functional_call(model, effective, (x,))
         chances = logits.log_softmax(1)
-        target = (1 - smooth) * nn.functional.one_hot(y, CLASSES).to(x.dtype) + smooth / CLASSES
-        loss = -(target * chances).sum(1).mean()
+        loss = -(1 - smooth) * chances[torch.arange(len(y)), y].mean()
+        if smooth:
+            loss = loss - smooth * chances.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

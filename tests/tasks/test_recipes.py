@@ -293,3 +293,15 @@ def test_the_recipe_of_soft_thresholds_rises_for_five_epochs_and_falls_by_a_cosi
     rates = [share(found, epoch * each, 100 * each, each) for epoch in range(100)]
     assert rates[:5] == pytest.approx([(epoch * each + 1) / (5 * each) for epoch in range(5)])
     assert rates[5:] == pytest.approx([0.5 * (1 + math.cos(math.pi * e / 95)) for e in range(95)])
+
+
+@pytest.mark.parametrize(
+    ("kept", "position", "found"),
+    [((0.05,), 8, 0.05), ((8.0,), 0.05, 8.0), ((0.1,), 0.1, 0.1), ((0.05,), 9, None), ((), 0.1, None)],
+)
+def test_a_rewind_point_is_found_by_its_share_or_its_epochs(kept, position, found):
+    assert Recipe(epochs=160, rewind=kept).rewind_point(position) == found
+
+
+def test_epochs_and_shares_are_not_compared_where_the_length_is_in_steps():
+    assert Recipe(steps=100, rewind=(0.05,)).rewind_point(8) is None

@@ -14,7 +14,7 @@ from prunebench.testing import QUESTIONS, conformance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILES = [Path(__file__).parent / "faulty" / f"{name}.py" for name in ("scores", "ratios", "masks")]
+FILES = [Path(__file__).parent / "faulty" / f"{name}.py" for name in ("scores", "ratios", "masks", "training")]
 
 FAULTS = {
     "inverts-by-division": "scores",
@@ -89,8 +89,35 @@ FAULTS = {
     "ticket-by-reference": "ticket",
     "needs-a-file": "worker",
     "fixed-pattern": "weights",
+    "forgets-the-masks": "trained",
+    "leaves-out-the-classifier": "trained",
+    "trained-in-name": "trained",
+    "trained-by-reference": "ticket",
+    "holds-strangers": "ticket",
+    "past-the-end": "holds",
+    "holds-a-layer-open": "holds",
+    "free-training": "spent",
+    "counts-epochs": "spent",
+    "spends-nothing-known": "spent",
+    "trains-undeclared": "masks",
+    "stages-undeclared": "masks",
+    "own-loop": "training",
+    "claims-training": "training",
+    "two-ways": "stages",
+    "looks-into-stages": "stages",
+    "draws-before-training": "random",
+    "claims-a-draw": "random",
+    "goes-on-training": "state",
+    "trains-the-original": "untouched",
+    "trains-a-copy": "weights",
+    "cuts-before-training": "data",
+    "trained-negative-first": "symmetry",
+    "trained-by-threshold": "masks",
 }
 """The fault, and the check that must find it."""
+
+FAULTLESS = "trains-well"
+"""What many of them would be without their fault."""
 
 NOTES = {"dead-number", "claims-return"}
 """What breaks no contract."""
@@ -126,4 +153,8 @@ def test_every_check_has_a_fault_that_it_finds() -> None:
 
 def test_every_faulty_method_is_in_the_table() -> None:
     files = {str(path) for path in FILES}
-    assert {entry.name for entry in METHODS if entry.module in files} == FAULTS.keys()
+    assert {entry.name for entry in METHODS if entry.module in files} == FAULTS.keys() | {FAULTLESS}
+
+
+def test_what_has_no_fault_is_not_accused() -> None:
+    assert conformance(FAULTLESS) == []

@@ -102,6 +102,15 @@ class Recipe:
         if self.steps == 0 and any(place >= 1 and place > self.epochs for place in places):
             raise SpecError(f"recipe: {name}={written(value)} lies past the end, {self.epochs:g} epochs")
 
+    def rewind_point(self, position: float) -> float | None:
+        """The rewind point that a position is, whether either counts a share or epochs; None if it is none."""
+
+        def share(place: float) -> float:
+            return place if place < 1 or self.steps else place / self.epochs
+
+        near = (p for p in self.rewind if p == position or math.isclose(share(p), share(position), rel_tol=1e-9))
+        return next(near, None)
+
     def length(self, samples: int) -> int:
         """T in optimiser steps, for so many training samples."""
         return self.steps or max(1, round(self.epochs * self.per_epoch(samples)))

@@ -22,7 +22,7 @@ def share(recipe: Recipe, step: int, total: int, per_epoch: int) -> float:
     With s = step / T: `constant` 1; `step` factor^(milestones up to s); `cosine` ½(1 + cos πs); `flat-then-linear` 1,
     falling linearly to `factor` between its milestones (the schedule of gRDA's authors); each times the warm-up, which
     rises linearly and whose end is the start of a cosine. `one-cycle` rises from 1/25 by half a cosine to 1 at
-    `warmup`, and falls by another to 4e-6.
+    `warmup`, and falls by another to 4e-6 at T; torch's OneCycleLR has its top and its end a step earlier.
 
     Args:
         recipe: whose schedule it is.

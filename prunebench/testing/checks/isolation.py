@@ -76,7 +76,7 @@ def own_data(watch: Watch) -> Iterator[Finding]:
 def gradients(candidate: Candidate, watch: Watch) -> Iterator[Finding]:
     """While all the other checks ran, it differentiated exactly if it declares `gradients`."""
     declared = "gradients" in candidate.needs
-    if declared and not watch.differentiations:
+    if declared and not watch.differentiations and not candidate.control:
         evidence = "no call of torch.autograd"
         mend = "do not declare `gradients`"
         yield Finding("gradients", "fault", "declares `gradients`, but differentiates nothing", evidence, mend)

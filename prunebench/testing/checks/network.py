@@ -169,7 +169,7 @@ def _others(parameter: Parameter, value: Value) -> list[Value]:
 def _differ(candidate: Candidate, other: Candidate) -> bool:
     pairs: list[tuple[Result, Result]] = []
     for ground in candidate.several[:2]:
-        for density in (candidate.density,) if candidate.trains else (0.2, 0.6):
+        for density in candidate.densities[1:] if candidate.trains else (0.2, 0.6):
             pairs.append((candidate.base(ground, density), other.on(ground.subject(), density)))
             if pairs[-1][0] != pairs[-1][1]:
                 return True

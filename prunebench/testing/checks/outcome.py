@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from prunebench.engine.pruning import Walker
-from prunebench.errors import UnsupportedOperatorError
+from prunebench.errors import DensityError, UnsupportedOperatorError
 from prunebench.testing.candidate import Candidate, refusal
 from prunebench.testing.findings import Finding
 
@@ -48,7 +48,12 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
         finder = candidate.brief.open(ground.subject(model))
         for density in (*candidate.densities, ground.least) if ground in candidate.several else (candidate.density,):
             where = f"{ground.name}, density {density:.3g}"
-            found = finder.ticket(density)
+            try:
+                found = finder.ticket(density) if candidate.scored else candidate.base(ground, density)
+            except DensityError:
+                if density >= candidate.density:
+                    raise
+                continue  # a floor of its own, which it names
             if wrong := "" if candidate.chooses else _odd(found, ground, density):
                 return Finding("masks", "fault", "another count than asked", f"{where}: {wrong}", "keep round(d·N)")
     except UnsupportedOperatorError:
@@ -58,7 +63,7 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
     return None
 
 
-def _odd(ticket: Ticket, ground: Ground, density: float) -> str:
+def _odd(ticket: Ticket | Result, ground: Ground, density: float) -> str:
     wanted, got = round(density * ground.total), ticket.masks.kept()
     return "" if wanted == got else f"{got} weights kept, {wanted} wanted"
 

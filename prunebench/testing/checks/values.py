@@ -28,7 +28,7 @@ _RELATIVE = 1e-5
 
 
 def layers(candidate: Candidate) -> Iterator[Finding]:
-    """Scores of no layer are all equal, and no large layer keeps every weight at density 0.2, or 0.5 after training."""
+    """Scores of no layer are all equal, and no large layer keeps every weight at density 0.2, 0.537 after training."""
     density = candidate.density
     for ground in candidate.grounds:
         result = candidate.base(ground)

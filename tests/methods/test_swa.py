@@ -1,0 +1,84 @@
+"""Averaged weights by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from staged import BATCH, LAYERS, LR, SAMPLES, TOTAL, T, data, equal, found, network, plain, schedule, trained
+
+from prunebench.errors import PrunebenchError, PruningError, SpecError
+
+
+def averaged(masks, start, ends, rate, weights=None, begin=0):
+    """Mean of the weights at some steps, the rate being constant from `start` on."""
+    rates = lambda step: schedule(step) if step < start else rate * LR  # noqa: E731
+    states = [plain(weights, begin, end, rate=rates, masks=masks) for end in ends]
+    return {name: torch.stack([state[name] for state in states]).mean(0) for name, _ in network().named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "ends"), [(0.5, 10, (15, 20)), (0.3, 6, (10, 15, 20)), (1.0, 5, (10, 15, 20))]
+)
+def test_the_weights_after_every_epoch_from_the_start_on_are_averaged(start, step, ends):
+    masks = found("lottery", 0.3).masks
+    ticket = found(f"swa(start={start}, rate=0.4)", 0.3)
+    assert ticket.masks == masks
+    wanted = averaged(masks, step, ends, 0.4)
+    for name, value in wanted.items():
+        torch.testing.assert_close(ticket.weights[name], value, rtol=1e-5, atol=1e-6)
+    assert all(not ticket.weights[name][~masks[name]].any() for name in LAYERS)
+    assert sum(int(ticket.weights[name].count_nonzero()) for name in LAYERS) == round(0.3 * TOTAL)
+
+
+def test_batchnorm_takes_its_statistics_anew():
+    ticket = found("swa(start=0.3)", 0.3)
+    x, _ = data()
+    hidden = x @ ticket.weights["0.weight"].T + ticket.weights["0.bias"]
+    batches = hidden.split(BATCH)
+    assert len(batches) == SAMPLES // BATCH
+    mean, variance = (torch.stack(list(map(f, batches))).mean(0) for f in (lambda b: b.mean(0), lambda b: b.var(0)))
+    torch.testing.assert_close(ticket.weights["1.running_mean"], mean, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(ticket.weights["1.running_var"], variance, rtol=1e-4, atol=1e-6)
+
+
+def test_it_has_been_trained_and_cost_what_the_other_costs():
+    ticket = found("swa", 0.3)
+    assert ticket.phase is None
+    assert ticket.spent == 2
+    after = trained(ticket)
+    assert equal(after.weights, ticket.weights)
+    assert (after.spent, after.steps) == (2, 0)
+
+
+def test_the_other_tickets_own_schedule_leads_to_the_start():
+    masks, dense = found("lr-rewinding", 0.3).masks, plain()
+    ticket = found('swa(of="lr-rewinding(rewind=0.25)", start=0.75, rate=0.1)', 0.3)
+    wanted = averaged(masks, 15, (20,), 0.1, weights=dense, begin=5)
+    for name, value in wanted.items():
+        torch.testing.assert_close(ticket.weights[name], value, rtol=1e-5, atol=1e-6)
+    # Twice as long, so that three quarters are 30 of 40 steps and the schedule falls at 20.
+    ticket = found('swa(of="reinit(of=random, long=true)", start=0.5)', 0.3)
+    assert ticket.spent == 1
+    assert found('swa(of="reinit(long=true)")', 0.3).spent == 3
+
+
+def test_the_dense_network_can_be_averaged():
+    ticket = found("swa(of=dense, start=0.5, rate=0.4)", 0.3)
+    assert ticket.masks.kept() == TOTAL
+    for name, value in averaged(None, 10, (15, T), 0.4).items():
+        torch.testing.assert_close(ticket.weights[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("of", ["dsd", "gmp", "swa"])
+def test_masks_that_change_are_refused(of):
+    with pytest.raises(PruningError, match="still to be trained, under masks that stay"):
+        found(f"swa(of={of})", 0.3)
+
+
+def test_there_is_something_to_average():
+    with pytest.raises(PruningError, match=r"start=4 leaves no epoch to average of 4"):
+        found("swa(start=4.0)", 0.3)
+    with pytest.raises(PrunebenchError, match="outside the recipe"):
+        found("swa(start=-0.5)", 0.3)
+    with pytest.raises(SpecError, match="rate=0 must be above 0"):
+        found("swa(rate=0.0)", 0.3)

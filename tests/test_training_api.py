@@ -1,0 +1,518 @@
+"""The library: tickets that need training, on the user's own network."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+import prunebench as pb
+from prunebench.engine.custom import TRAINING
+from prunebench.errors import PrunebenchError, PruningError, SpecError, TrainingError, UnknownNameError, UsageError
+from prunebench.plugins import ready
+from prunebench.registry import METHODS
+from prunebench.tasks.datasets.validation import split
+
+ready()
+FEATURES, CLASSES, N = 6, 3, 90
+
+
+def data(count: int = N, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Three clouds that a linear rule tells apart, mostly."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % CLASSES
+    return torch.randn(count, FEATURES, generator=generator) + 2 * torch.eye(CLASSES, FEATURES)[y], y
+
+
+def network(norm: bool = True) -> nn.Sequential:
+    torch.manual_seed(3)
+    middle = nn.BatchNorm1d(8) if norm else nn.Identity()
+    return nn.Sequential(nn.Linear(FEATURES, 8), middle, nn.ReLU(), nn.Linear(8, CLASSES))
+
+
+RECIPE = "small-sgd(epochs=2, batch=20)"
+PLAIN = "small-sgd(epochs=2, batch=30, momentum=0, weight_decay=0, schedule=constant, warmup=0, validation=0)"
+
+
+def task(recipe: Any = RECIPE, **changes: Any) -> pb.Task:
+    return pb.Task(**{"train": data(), "test": data(45, 1), "recipe": recipe, **changes})
+
+
+def descend(model: nn.Module, stretch: pb.Stretch) -> None:
+    """Whole-batch gradient descent."""
+    x, y = data()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.3 * stretch.scale)
+    for _ in range(stretch.begin, stretch.end):
+        optimiser.zero_grad()
+        cross_entropy(model(x), y).backward()
+        optimiser.step()
+        stretch.masks.apply(model)
+
+
+def error_of(call: Any, kind: type[PrunebenchError] = PrunebenchError) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    message = str(caught.value)
+    assert message
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture(autouse=True)
+def _no_trace_in_the_registry():
+    yield
+    for name in [name for name in METHODS.entries if name.startswith("test-")]:
+        del METHODS.entries[name], METHODS._objects[name]
+
+
+def largest(weights: dict[str, Tensor], layers: list[str], count: int) -> dict[str, Tensor]:
+    flat = torch.cat([weights[name].abs().flatten() for name in layers])
+    bound = flat.sort(descending=True).values[count - 1]
+    return {name: weights[name].abs() >= bound for name in layers}
+
+
+def test_a_lottery_ticket_by_a_train_function_is_that_of_the_same_loop_by_hand() -> None:
+    model, by_hand = network(), network()
+    ticket = pb.find_ticket(model, "lottery", density=0.3, train=descend, steps=25, input_shape=(FEATURES,))
+    x, y = data()
+    for _ in range(25):
+        loss = cross_entropy(by_hand(x), y)
+        for parameter, gradient in zip(
+            by_hand.parameters(), torch.autograd.grad(loss, list(by_hand.parameters())), strict=True
+        ):
+            parameter.data -= 0.3 * gradient
+    layers = ["0.weight", "3.weight"]
+    expected = largest(dict(by_hand.named_parameters()), layers, round(0.3 * 72))
+    assert {name: mask.tolist() for name, mask in ticket.masks.items()} == {
+        name: mask.tolist() for name, mask in expected.items()
+    }
+    assert ticket.weights is None
+    assert ticket.phase == pb.Phase()
+    assert ticket.spent == 1
+
+
+def test_a_lottery_ticket_by_a_task_is_that_of_plain_batches_by_hand() -> None:
+    model = network()
+    own = task(PLAIN)
+    ticket = pb.find_ticket(model, "lottery(rewind=0.5)", density=0.3, task=own)
+    seen: list[float] = []
+
+    @pb.method("test-watches", needs=TRAINING)
+    class Watches(pb.Method):
+        """Sees what it is given."""
+
+        def prune(self, ctx: pb.Pruning) -> pb.Masks:
+            """By the magnitude of trained weights."""
+            trainer = ctx.trainer()
+            trainer.run()
+            seen.extend([len(ctx.data), trainer.total, trainer.per_epoch])
+            return ctx.keep({name: weight.detach().abs() for name, weight in ctx.weights.items()})
+
+    assert pb.find_ticket(model, "test-watches", density=0.3, task=own).masks == ticket.masks
+    assert seen == [N, 6, 3]
+    assert ticket.phase == pb.Phase(begin=0.5)
+    assert ticket.weights is not None
+
+
+def test_weights_are_rewound_to_those_of_the_same_steps_by_hand() -> None:
+    own = task(PLAIN.replace("batch=30", f"batch={N}"))
+    ticket = pb.find_ticket(network(), "lottery(rewind=0.5)", density=0.3, task=own)
+    by_hand, (x, y) = network(), data()
+    loss = cross_entropy(by_hand(x), y)
+    for parameter, gradient in zip(
+        by_hand.parameters(), torch.autograd.grad(loss, list(by_hand.parameters())), strict=True
+    ):
+        parameter.data -= 0.1 * gradient
+    assert ticket.weights is not None
+    for name, value in by_hand.state_dict().items():
+        torch.testing.assert_close(ticket.weights[name], value)
+    assert ticket.phase == pb.Phase(begin=0.5)
+
+
+@pytest.mark.parametrize("how", ["task", "function"])
+def test_the_users_network_and_random_state_stay_as_they_are(how) -> None:
+    model = network().train()
+    model[1].eval()
+    cross_entropy(model(data()[0]), data()[1]).backward()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    state = torch.get_rng_state()
+    given: dict[str, Any] = {"task": task()} if how == "task" else {"train": descend, "steps": 4}
+    shape = {} if how == "task" else {"input_shape": (FEATURES,)}
+    ticket = pb.find_ticket(model, "imp(rate=0.5)", density=0.3, **given, **shape)
+    pb.train(model, ticket, **given)
+    pb.train(model, None, **given)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert {name: m.training for name, m in model.named_modules()} == {
+        "": True,
+        "0": True,
+        "1": False,
+        "2": True,
+        "3": True,
+    }
+    assert all(torch.equal(p.grad, gradients[n]) for n, p in model.named_parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_an_untrained_method_scores_the_tasks_training_data() -> None:
+    model, own = network(), task(None)
+    ticket = pb.find_ticket(model, "snip(mode=eval, samples_per_class=30)", density=0.4, task=own)
+    assert ticket.masks == pb.prune(model, "snip(mode=eval)", density=0.4, batch=data())
+    # All samples of each class, so that drawing changes their order alone.
+    assert pb.find_ticket(model, "magnitude", density=0.4, task=own).masks.kept() == round(0.4 * 72)
+
+
+def test_a_batch_still_finds_a_ticket_of_an_untrained_method() -> None:
+    ticket = pb.find_ticket(network(), "snip", density=0.4, batch=data())
+    assert ticket.masks == pb.prune(network(), "snip", density=0.4, batch=data())
+
+
+def test_seeds_draw_other_validation_parts_and_orders_and_equal_ones_the_same() -> None:
+    model, own = network(), task()
+    tickets = [pb.find_ticket(model, "lottery", density=0.3, task=own, seed=seed) for seed in (0, 0, 1)]
+    assert tickets[0].masks == tickets[1].masks != tickets[2].masks
+    assert not torch.equal(own.splits(0)["validation"].whole().x, own.splits(1)["validation"].whole().x)
+
+
+def test_what_a_method_may_see_is_the_training_part_and_never_the_test_data() -> None:
+    seen: dict[str, Any] = {}
+
+    @pb.method("test-looks", needs=TRAINING)
+    class Looks(pb.Method):
+        """Looks around."""
+
+        def prune(self, ctx: pb.Pruning) -> pb.Masks:
+            """At random."""
+            seen.update(data=ctx.data.whole().x, validation=ctx.validation.whole().x, shape=ctx.shape)
+            return ctx.keep(ctx.scores("magnitude"))
+
+    own = task("small-sgd(validation=0.2)")
+    pb.find_ticket(network(), "test-looks", density=0.5, task=own, seed=4)
+    x, _ = data()
+    rows = [tuple(row) for part in ("data", "validation") for row in seen[part].tolist()]
+    assert sorted(rows) == sorted(tuple(row) for row in x.tolist())
+    assert len(seen["validation"]) == round(0.2 * N)
+    held = pb.Task(data(), "small-sgd", validation=data(9, 2))
+    pb.find_ticket(network(), "test-looks", density=0.5, task=held)
+    assert torch.equal(seen["validation"], data(9, 2)[0])
+    assert len(seen["data"]) == N
+
+
+def test_a_ticket_is_trained_as_the_same_loop_does_by_hand_and_measured_on_every_split() -> None:
+    model = network(norm=False)
+    masks = pb.prune(model, "magnitude", density=0.5, input_shape=(FEATURES,))
+    own = task(PLAIN.replace("batch=30", f"batch={N}"), validation=data(30, 5))
+    trained = pb.train(model, masks, own)
+    by_hand, (x, y) = network(norm=False), data()
+    parameters = dict(by_hand.named_parameters())
+    for name, mask in masks.items():
+        parameters[name].data *= mask
+    for _ in range(2):
+        gradients = torch.autograd.grad(cross_entropy(by_hand(x), y), list(parameters.values()))
+        for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
+            parameter.data -= 0.1 * gradient * masks.get(name, torch.tensor(1))
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(trained.weights[name], parameter.data)
+    assert (trained.steps, trained.examples, trained.spent, trained.masks) == (2, 2 * N, 1, masks)
+    assert list(trained.measures) == ["train", "validation", "test"]
+    for name, (inputs, labels) in {"train": (x, y), "validation": data(30, 5), "test": data(45, 1)}.items():
+        logits = by_hand(inputs)
+        assert trained.measures[name]["loss"] == pytest.approx(float(cross_entropy(logits, labels).detach()), abs=1e-5)
+        right = int((logits.argmax(1) == labels).sum())
+        assert trained.measures[name]["accuracy"] == pytest.approx(100 * right / len(labels))
+    trained.apply(model)
+    assert all(torch.equal(value, trained.weights[name]) for name, value in model.state_dict().items())
+
+
+def test_the_dense_network_is_trained_without_a_ticket() -> None:
+    model, own = network(), task("small-sgd(epochs=8, batch=20)")
+    before = pb.train(model, None, task("small-sgd(epochs=1, batch=80, lr=1e-9)")).measures
+    trained = pb.train(model, task=own)
+    assert trained.masks is None
+    assert trained.measures["test"]["accuracy"] > max(70, before["test"]["accuracy"])
+    assert trained.measures["test"]["loss"] < before["test"]["loss"]
+    assert trained.measures["validation"].keys() == {"loss", "accuracy"}
+
+
+def test_a_ticket_that_has_been_trained_is_measured_as_it_is() -> None:
+    model = network()
+    whole = pb.train(model, None, task())
+    masks = pb.prune(model, "random", density=0.9, input_shape=(FEATURES,))
+    start = pb.Ticket(masks, whole.weights, phase=None, spent=1.0)
+    trained = pb.train(model, start, task())
+    assert (trained.steps, trained.spent) == (0, 1.0)
+    assert torch.equal(trained.weights["0.weight"], whole.weights["0.weight"])
+
+
+def test_a_train_function_trains_a_ticket_and_measures_it_where_the_task_has_data() -> None:
+    model = network()
+    ticket = pb.find_ticket(model, "lottery", density=0.3, train=descend, steps=20, input_shape=(FEATURES,))
+    bare = pb.train(model, ticket, train=descend, steps=20)
+    assert bare.measures == {}
+    measured = pb.train(model, ticket, task(None), train=descend, steps=20)
+    assert measured.measures["test"]["accuracy"] > 60
+    for name, mask in ticket.masks.items():
+        assert torch.equal(bare.weights[name], measured.weights[name])
+        assert not bare.weights[name][~mask].any()
+    assert bare.spent == 2
+
+
+def test_a_train_function_is_told_the_part_of_its_schedule() -> None:
+    told: list[pb.Stretch] = []
+
+    def listens(model: nn.Module, stretch: pb.Stretch) -> None:
+        told.append(stretch)
+        descend(model, stretch)
+
+    masks = pb.prune(network(), "random", density=0.5, input_shape=(FEATURES,))
+    ticket = pb.Ticket(masks, phase=pb.Phase(begin=0.5, rate="final", scale=0.1))
+    pb.train(network(), ticket, train=listens, steps=10)
+    assert told == [pb.Stretch(masks, 5, 10, 10, "final", 0.1)]
+
+
+def test_a_method_that_trains_says_what_it_needs() -> None:
+    model = network()
+    message = error_of(lambda: pb.prune(model, "imp", density=0.5, batch=data()), PruningError)
+    assert "'imp' trains: use pb.find_ticket, with a task or a train function" in message
+    assert "trains" in error_of(lambda: pb.score(model, "lottery", batch=data()), PruningError)
+    message = error_of(lambda: pb.find_ticket(model, "imp", density=0.5, batch=data()))
+    assert "trains: give task=pb.Task(...), or train= and steps=" in message
+    assert "trains: the task has no recipe" in error_of(
+        lambda: pb.find_ticket(model, "imp", density=0.5, task=task(None))
+    )
+    assert "nothing says how to train" in error_of(lambda: pb.train(model, None, task(None)), TrainingError)
+    assert "nothing says how to train" in error_of(lambda: pb.train(model), TrainingError)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "digits"}, "a task is a pb.Task"),
+        ({"task": task(), "batch": data()}, "leave the batch out"),
+        ({"task": task(), "input_shape": (7,)}, "not that of the task's inputs"),
+        ({"task": task(), "train": descend, "steps": 5}, "one of the two says how to train"),
+        ({"train": descend}, "train= needs steps="),
+        ({"train": descend, "steps": 5}, "give input_shape"),
+        ({"train": descend, "steps": 0}, "steps=0 is no number of steps"),
+        ({"train": descend, "steps": 2.5}, "steps=2.5 is no number of steps"),
+        ({"train": "sgd", "steps": 5}, "called with (model, stretch), which a str cannot"),
+        ({"task": task(), "steps": 5}, "give train= as well"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(changes, message) -> None:
+    assert message in error_of(lambda: pb.find_ticket(network(), "lottery", density=0.5, **changes))
+
+
+def test_recipes_that_there_are_not_are_refused_when_the_task_is_made() -> None:
+    assert "did you mean 'small-sgd'" in error_of(lambda: task("small-sdg"), UnknownNameError)
+    assert "takes no parameter 'epoch' (did you mean 'epochs'?)" in error_of(
+        lambda: task("small-sgd(epoch=3)"), SpecError
+    )
+    assert "lr=0 is not positive" in error_of(lambda: task("small-sgd(lr=0)"), SpecError)
+    assert "a recipe is a spec" in error_of(lambda: task(0.1), TrainingError)
+    assert task(pb.Recipe(epochs=1)).recipe == pb.Recipe(epochs=1)
+
+
+X, Y = data()
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (X, "train is a pair of tensors"),
+        ((X.numpy(), Y.numpy()), "train is a pair of tensors"),
+        ((X, Y[:-1]), "train needs as many labels as inputs, not 89 for 90"),
+        ((X[:0], Y[:0]), "train needs as many labels as inputs, not 0 for 0"),
+        (((X * 9).to(torch.uint8), Y), "train inputs need a floating-point type, not torch.uint8"),
+        ((X, Y.float()), "train labels are class numbers [n], not torch.float32"),
+        ((X, torch.eye(3)[Y].long()), "not torch.int64 of shape [90, 3]"),
+        ((X, Y > 0), "not torch.bool"),
+        ((X.where(X < 2, math.nan), Y), "train inputs are NaN or infinite in places"),
+    ],
+)
+def test_data_that_are_none_are_refused_when_the_task_is_made(train, message) -> None:
+    assert message in error_of(lambda: pb.Task(train, RECIPE), PruningError)
+    if isinstance(train, tuple):
+        assert message.replace("train", "test") in error_of(lambda: pb.Task(data(), RECIPE, test=train), PruningError)
+
+
+def test_labels_of_any_integer_type_are_class_numbers() -> None:
+    expected = pb.find_ticket(network(), "lottery", density=0.3, task=task())
+    for dtype in (torch.int32, torch.uint8):
+        own = task(train=(X, Y.to(dtype)))
+        assert pb.find_ticket(network(), "lottery", density=0.3, task=own).masks == expected.masks
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": (X, Y + 1)}, "train labels go from 1 to 3; the network has 3 outputs"),
+        ({"train": (X, Y - 1)}, "train labels go from -1 to 1; the network has 3 outputs"),
+        ({"test": (X, Y + 5)}, "test labels go from 5 to 7; the network has 3 outputs"),
+        ({"train": (X[:, :4], Y), "test": None}, "the network cannot take inputs of shape [2, 4]"),
+        ({"train": (X.double(), Y)}, "the network cannot take inputs of shape [2, 6]"),
+        ({"train": (X[:20], Y[:20]), "recipe": "small-sgd(validation=0.01)"}, "or the recipe validation=0"),
+    ],
+)
+def test_data_that_do_not_fit_the_network_are_refused_before_anything_trains(changes, message) -> None:
+    assert message in error_of(lambda: pb.find_ticket(network(), "lottery", density=0.3, task=task(**changes)))
+    assert message in error_of(lambda: pb.train(network(), None, task(**changes)))
+
+
+def test_splits_of_different_shapes_are_refused() -> None:
+    assert "test inputs have shape [4], train inputs [6]" in error_of(lambda: task(test=(X[:, :4], Y)), PruningError)
+
+
+def test_networks_that_cannot_be_trained_on_the_task_are_refused() -> None:
+    own = task("small-sgd(batch=1, epochs=1, steps=2)")
+    message = error_of(lambda: pb.find_ticket(network(), "lottery", density=0.3, task=own), TrainingError)
+    assert "batches of one sample do not train here" in message
+    assert "more than 1 value per channel" in message
+    assert pb.find_ticket(network(norm=False), "lottery", density=0.3, task=own).masks.kept() == 22
+    frozen = network().requires_grad_(False)
+    assert "no parameter that requires a gradient" in error_of(lambda: pb.train(frozen, None, task()), TrainingError)
+    assert "no prunable weights" in error_of(lambda: pb.train(nn.Sequential(nn.ReLU()), None, task()), PruningError)
+    images = nn.Sequential(nn.Conv1d(1, 3, 3), nn.ReLU())
+    own = task(train=(torch.randn(9, 1, 6), torch.arange(9) % 3), test=None, recipe=PLAIN)
+    assert "a task needs logits [2, classes]; the network gives [2, 3, 4]" in error_of(
+        lambda: pb.train(images, None, own), PruningError
+    )
+
+
+def test_a_density_below_a_weight_a_layer_is_refused_before_anything_trains() -> None:
+    def never(model: nn.Module, stretch: pb.Stretch) -> None:
+        raise AssertionError("trained")
+
+    message = error_of(
+        lambda: pb.find_ticket(network(), "imp", density=0.01, train=never, steps=5, input_shape=(FEATURES,)),
+        PruningError,
+    )
+    assert "1 of 72 weights, fewer than the 2 prunable layers" in message
+    assert "density" in error_of(lambda: pb.find_ticket(network(), "imp", density=1.5, task=task()), UsageError)
+
+
+def test_train_functions_that_do_not_do_their_work_are_refused() -> None:
+    def find(function: Any, method: str = "imp(rate=0.5)") -> Any:
+        return pb.find_ticket(network(), method, density=0.3, train=function, steps=6, input_shape=(FEATURES,))
+
+    def revives(model: nn.Module, stretch: pb.Stretch) -> None:
+        descend(model, pb.Stretch(pb.Masks.full(dict(stretch.masks)), stretch.begin, stretch.end, stretch.total))
+
+    other = network()
+
+    def elsewhere(model: nn.Module, stretch: pb.Stretch) -> nn.Module:
+        descend(other, stretch)
+        return other
+
+    def explodes(model: nn.Module, stretch: pb.Stretch) -> None:
+        model[0].weight.data *= math.inf
+
+    assert "brought pruned weights of 0.weight back, by step 6" in error_of(lambda: find(revives), TrainingError)
+    message = error_of(lambda: find(elsewhere), TrainingError)
+    assert "changed no weight up to step 6: it has to train the model that it is given, in place" in message
+    assert "changed no weight" in error_of(lambda: find(lambda model, stretch: None), TrainingError)
+    assert "not finite, at step 6" in error_of(lambda: find(explodes), TrainingError)
+    assert "counts epochs" in error_of(lambda: find(descend, "lottery(rewind=2)"))
+
+
+def test_a_schedule_whose_last_rate_is_zero_changes_nothing_in_fine_tuning() -> None:
+    def cosine(model: nn.Module, stretch: pb.Stretch) -> None:
+        if stretch.rate == "recipe":
+            descend(model, stretch)
+
+    masks = pb.prune(network(), "random", density=0.5, input_shape=(FEATURES,))
+    trained = pb.train(network(), pb.Ticket(masks, phase=pb.Phase(rate="final")), train=cosine, steps=5)
+    assert torch.equal(trained.weights["0.weight"], network()[0].weight * masks["0.weight"])
+
+
+def test_a_weight_that_another_parameter_is_tied_to_is_held_while_it_trains() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(CLASSES, FEATURES))
+            self.head = nn.Linear(FEATURES, CLASSES)
+            self.head.weight = self.table
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(x)
+
+    masks = pb.prune(Tied(), "magnitude", density=0.5, input_shape=(FEATURES,))
+    trained = pb.train(Tied(), masks, task())
+    assert list(masks) == ["head.weight"]
+    assert not trained.weights["table"][~masks["head.weight"]].any()
+    assert trained.weights["table"][masks["head.weight"]].all()
+
+
+def test_a_network_that_cannot_be_drawn_again_is_said_in_one_line() -> None:
+    class Scaled(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(FEATURES, CLASSES)
+            self.gain = Gain()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * self.gain.value
+
+    class Gain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.value = nn.Parameter(torch.ones(1))
+
+    @pb.method("test-again", needs=TRAINING)
+    class Again(pb.Method):
+        """The ticket with new weights."""
+
+        def tickets(self, steps: Any, density: float) -> Any:
+            """Train, cut, draw again."""
+            return steps.control(steps.cut(steps.train(), density), fresh=True)
+
+    message = error_of(lambda: pb.find_ticket(Scaled(), "test-again", density=0.5, task=task()), PruningError)
+    assert "layer gain cannot be drawn again: Gain has no reset_parameters" in message
+    ticket = pb.find_ticket(network(), "test-again", density=0.5, task=task())
+    assert ticket.weights is not None
+    assert not torch.equal(ticket.weights["0.weight"], network().state_dict()["0.weight"])
+
+
+def test_tickets_and_tasks_in_the_wrong_place_are_refused() -> None:
+    assert "the ticket is a Task: write pb.train(model, ticket, task)" in error_of(
+        lambda: pb.train(network(), task()), UsageError
+    )
+    other = pb.Ticket(pb.prune(nn.Linear(3, 3), "random", density=0.5, input_shape=(3,)))
+    assert "same prunable tensors" in error_of(lambda: pb.train(network(), other, task()), PruningError)
+    masks = pb.prune(network(), "random", density=0.5, input_shape=(FEATURES,))
+    late = pb.Ticket(masks, phase=pb.Phase(begin=3.0))
+    assert "position 3 is outside the recipe, which has 2 epochs" in error_of(
+        lambda: pb.train(network(), late, task()), SpecError
+    )
+
+
+def test_a_training_that_diverges_is_said_with_its_step() -> None:
+    assert "diverged at step" in error_of(lambda: pb.train(network(), None, task("small-sgd(lr=1e30)")), TrainingError)
+
+
+def test_every_name_of_the_package_is_lazy_and_there() -> None:
+    code = (
+        "import sys, prunebench as pb\n"
+        "pb.Recipe, pb.recipe, pb.Method, pb.method, pb.PrunebenchError\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert set(pb.__all__) == set(pb._HOMES) and pb.__all__ == sorted(pb.__all__)\n"
+        "for name in pb.__all__: getattr(pb, name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_task_splits_as_a_dataset_of_the_benchmark_does() -> None:
+    from prunebench.tasks.datasets.base import Split
+
+    own = task("small-sgd(validation=0.3)")
+    train, held = split(Split(X, Y), 0.3, 2)
+    found = own.splits(2)
+    assert torch.equal(found["train"].whole().x, train.whole().x)
+    assert torch.equal(found["validation"].whole().x, held.whole().x)
+    assert list(task(None).splits()) == ["train", "test"]
+    assert "tensor" not in repr(own)
