@@ -263,13 +263,10 @@ def _given(
     model: nn.Module, pruner: Pruner, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int,
     task: Task | None = None, by_function: TrainFunction | None = None,
 ) -> Subject:  # fmt: skip
-    """What a method gets: data only if it says that it needs them."""
-    from dataclasses import replace
-
+    """The network with what was given for it, once that is all that the method needs."""
     subject = _subject(model, shape, batch, seed, task, by_function)
-    if "data" not in pruner.needs:
-        return replace(subject, train=None, validation=None, batch=None)
-    if subject.train is None and subject.batch is None and not ("training" in pruner.needs and by_function):
+    bare = subject.train is None and subject.batch is None and not ("training" in pruner.needs and by_function)
+    if "data" in pruner.needs and bare:
         raise PruningError(f"method {pruner.name!r} needs data: give batch=(inputs, labels)")
     return subject
 

@@ -1,4 +1,7 @@
-"""Specs: an entry's name with parameters, written `snip(rounds=100, mode=eval)` or `snip:rounds=100,mode=eval`."""
+"""Specs: an entry's name with parameters, written `snip(rounds=100, mode=eval)` or `snip:rounds=100,mode=eval`.
+
+A parameter that is a spec itself may be in quotes, or not: `reinit(of=lottery(rewind=0.1))`.
+"""
 
 from __future__ import annotations
 
@@ -112,8 +115,8 @@ def _split(arguments: str, whole: str) -> Iterator[str]:
                 quoted = False
         elif char == '"':
             quoted = True
-        elif char in "[]":
-            depth += 1 if char == "[" else -1
+        elif char in "[]()":
+            depth += 1 if char in "[(" else -1
         elif char == "," and depth == 0:
             yield arguments[start:i]
             start = i + 1
@@ -154,6 +157,8 @@ def _scalar(text: str, whole: str) -> Scalar:
         return number
     if _WORD.fullmatch(text):
         return text
+    if "(" in text and _LONG.fullmatch(text):
+        return str(Spec.parse(text))  # of another entry, written without quotes
     raise SpecError(f"malformed spec {whole!r}: {text!r} is no number, word, list or string in double quotes")
 
 

@@ -191,3 +191,23 @@ def test_an_integer_of_many_digits_stays_one():
     spec = Spec.parse("random(seed=12345678901234567890123)")
     assert spec.mapping["seed"] == 12345678901234567890123
     assert str(spec) == "random(seed=12345678901234567890123)"
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("reinit(of=lottery(rewind=0.1))", "lottery(rewind=0.1)"),
+        ("reinit:of=lottery(rewind=0.1),long=true", "lottery(rewind=0.1)"),
+        ("a(of=b(of=c(x=1), y=2), z=3)", 'b(of="c(x=1)", y=2)'),
+    ],
+)
+def test_a_spec_within_a_spec_needs_no_quotes(text, inner):
+    found = Spec.parse(text)
+    assert found.mapping["of"] == inner
+    assert Spec.parse(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["a(b=c(d)", "a(b=c(d=1)", "a(b=c(d))", "a(b=(c))", "a(b=c)d)"])
+def test_a_spec_within_a_spec_that_is_none_is_refused(text):
+    with pytest.raises(SpecError):
+        Spec.parse(text)

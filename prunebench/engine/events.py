@@ -56,7 +56,9 @@ class Timing:
         """
         start, end = (self._at(name, trainer, owner) for name in ("start", "end"))
         if start > end:
-            raise SpecError(f"{owner}: start={self.start:g} (step {start:g}) lies behind end={self.end:g} (step {end:g})")
+            raise SpecError(
+                f"{owner}: start={self.start:g} (step {start:g}) lies behind end={self.end:g} (step {end:g})"
+            )
         if not self.interval:
             return [round(start + (end - start) * i / max(1, self.events - 1)) for i in range(self.events)]
         every = self._at("interval", trainer, owner)

@@ -31,6 +31,7 @@ class Holding:
         """Zero a model's parameters where the mask of their name is False, and keep them so."""
         self._pruned = _gone(model, masks)
         self._handles: list[RemovableHandle] = []
+        _zero(self._pruned)
         for parameter, gone in self._pruned:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(gone.to(parameter.grad.device), 0)
@@ -50,7 +51,6 @@ class Holding:
         """Let the weights go: they are zero now, and what comes next may change them."""
         for handle in self._handles:
             handle.remove()
-        self._handles.clear()
 
     def __enter__(self) -> Holding:
         return self

@@ -13,7 +13,7 @@ from prunebench.engine.coupling import FIXED, Coupling
 from prunebench.engine.filters import by_filter
 from prunebench.engine.operators import ACTIVATIONS
 from prunebench.engine.prunable import prunable
-from prunebench.errors import PruningError
+from prunebench.errors import PruningError, UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -59,7 +59,8 @@ def of_channels(
         batch: gives the class-balanced batch, where one is needed.
 
     Raises:
-        PruningError: `ebn` of a group without BatchNorm's γ and β, `activations` of one that no activation reads.
+        UnsupportedOperatorError: `ebn` of a group without BatchNorm's γ and β.
+        PruningError: `activations` of one that no activation reads.
     """
     if by == "ebn":
         return {name: _ebn(model, channels, name) for name in groups}
@@ -113,7 +114,9 @@ def _ebn(model: nn.Module, channels: Channels, group: str) -> Tensor:
     norms = [(name, model.get_submodule(name)) for name in channels.groups[group].norms]
     kept = [(name, m) for name, m in norms if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.affine]
     if not kept:
-        raise PruningError(f"importance=ebn needs BatchNorm with γ and β, and the channels of {group} have none")
+        raise UnsupportedOperatorError(
+            f"importance=ebn needs BatchNorm with γ and β, and the channels of {group} have none"
+        )
     for name, norm in kept:
         _add(found, channels.channels_of(f"{name}.weight", group), expected_relu(norm.bias, norm.weight))
     return found
@@ -145,7 +148,8 @@ class _Read(Coupling):
         found: Index = classes[[min((u for u in units if u >= 0), default=-1) for units in self._sets]]
         untied = [not any(u >= 0 for u in units) for units in self._sets]
         found[untied] = FIXED
-        return found[sets.long().numpy()]
+        of_elements: Index = found[sets.long().numpy()]
+        return of_elements
 
 
 class _Sizes(TorchFunctionMode):
@@ -183,9 +187,8 @@ def _activations(
         for name, total in found.items():
             places = channels.places(name, of)
             own = places >= 0
-            many = torch.bincount(places[own], minlength=len(total))
-            sums = torch.zeros_like(total).index_add_(0, places[own], size.reshape(-1)[own])
-            total += sums / many.clamp(min=1)
+            many = torch.bincount(places[own], minlength=len(total)).double()
+            total.index_add_(0, places[own], size.reshape(-1)[own] / many[places[own]])
             read[name] += int(own.sum())
     for name, number in read.items():
         if not number:
@@ -197,7 +200,8 @@ def _sizes(model: nn.Module, batch: Split) -> list[Tensor]:
     device = next(model.parameters()).device
     modes = {name: module.training for name, module in model.named_modules()}
     model.eval()
-    with torch.no_grad(), _Sizes() as seen:
+    seen = _Sizes()
+    with torch.no_grad(), seen:
         model(batch.to(device).x)
     for name, module in model.named_modules():
         module.training = modes[name]

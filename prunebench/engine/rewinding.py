@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from prunebench.engine.by_function import FunctionTrainer
+from prunebench.engine.holding import zero
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.scorer import ScoreMethod
@@ -61,8 +62,12 @@ def train(
         TrainingError: the training diverged.
     """
     if ticket is not None and ticket.phase is None:
-        weights = subject.network(ticket.weights).state_dict()
-        return Trained(dict(weights), ticket.masks if ticket.sparse else None, ticket.held, spent=ticket.spent)
+        network = subject.network(ticket.weights)
+        if ticket.sparse:
+            # Whatever the method left there: what is measured is what the masks keep.
+            zero(network, {**ticket.masks, **ticket.held})
+        kept = ticket.masks if ticket.sparse else None
+        return Trained(dict(network.state_dict()), kept, ticket.held, spent=ticket.spent)
     model = subject.network(None if ticket is None else ticket.weights)
     trainer = trainer_of(subject, model, None if ticket is None else ticket.phase)
     if isinstance(trainer, Trainer):
@@ -191,7 +196,7 @@ def average(subject: Subject, ticket: Ticket, *, start: float, rate: float) -> T
         raise PruningError("only a ticket that is still to be trained, under masks that stay, can be averaged")
     trainer = trainer_of(subject, subject.network(ticket.weights), ticket.phase)
     trainer.hold(ticket.masks, ticket.held)
-    begin = round(start * trainer.total) if 0 <= start < 1 else _step_at(trainer, start)
+    begin = min(round(start * trainer.total), trainer.total - 1) if 0 <= start < 1 else _step_at(trainer, start)
     if begin >= trainer.total:
         raise PruningError(f"start={start:g} leaves no epoch to average of {trainer.total / trainer.per_epoch:g}")
     trainer.run(begin)
@@ -219,4 +224,8 @@ def _renew_statistics(subject: Subject, model: nn.Module) -> None:
     size = 128 if subject.recipe is None else subject.recipe.batch
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("training", subject.repetition))
-        update_bn((batch.x for batch in subject.train.to(subject.device).batches(size)), model)
+        batches = list(torch.split(torch.arange(len(subject.train)), size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            # One sample has no deviation, as in training.
+            batches[-2:] = [torch.cat(batches[-2:])]
+        update_bn((batch.x for batch in subject.train.to(subject.device).chosen(batches)), model)

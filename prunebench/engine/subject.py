@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from prunebench.engine.prunable import private_copy, prunable
+from prunebench.engine.ticket import fill
 from prunebench.environment import device
 from prunebench.errors import PruningError
 from prunebench.registry import RECIPES
@@ -87,10 +88,13 @@ class Subject:
         return self.train.balanced(per_class, generator)
 
     def network(self, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """A private copy of the network with other parameters and buffers; what they leave out stays as it is."""
+        """A private copy of the network with other parameters and buffers; what they leave out stays as it is.
+
+        Raises:
+            PruningError: the network has none of such a name or shape.
+        """
         model = private_copy(self.model)
-        if weights:
-            model.load_state_dict(dict(weights), strict=False)
+        fill(model, weights or {})
         return model
 
     def fresh(self) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from prunebench.engine.events import kept_after
 from prunebench.engine.filters import by_filter
 from prunebench.engine.masks import Masks
 from prunebench.engine.thinner import thinner
-from prunebench.errors import PruningError, suggestion
+from prunebench.errors import DensityError, PruningError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +63,8 @@ class WeightTargets:
         """Nothing is chosen yet.
 
         Raises:
-            PruningError: no such layers, or the others alone have more weights than are to be kept.
+            PruningError: no such layers.
+            DensityError: the others alone have more weights than are to be kept.
         """
         self.notes: tuple[str, ...] = ()
         sizes = {layer.name: layer.size for layer in ctx.layers}
@@ -73,7 +74,7 @@ class WeightTargets:
             self.notes = (f"density {ctx.density:g} leaves no room for a whole last layer: all layers are pruned",)
             names, room = list(sizes), ctx.count
         if room < 0:
-            raise PruningError(
+            raise DensityError(
                 f"density {ctx.density:g} keeps {ctx.count} weights, fewer than the layers have that stay whole: "
                 "more layers, or a larger density"
             )
@@ -120,7 +121,8 @@ class FilterTargets:
         """Nothing is chosen yet.
 
         Raises:
-            PruningError: no such layers, none that has outputs to remove, or one filter a layer is too many.
+            PruningError: no such layers, or none that has outputs to remove.
+            DensityError: one filter a layer is too many.
         """
         self.notes: tuple[str, ...] = ()
         self._ctx, self._size, self._by, self._scope = ctx, size, by, scope
@@ -132,7 +134,7 @@ class FilterTargets:
         known = [layer.name for layer in ctx.layers] if isinstance(given, tuple) else able
         names = dict.fromkeys(channels.group_of(name).name for name in _layers(given, known, None))
         self._groups = {name: group for name, group in channels.groups.items() if name in names}
-        plan = thinner(channels, ctx.count, names).removed
+        plan = _filled(channels, thinner(channels, ctx.count, names).removed, self._kinds(), ctx.count)
         self._removed = {name: torch.zeros(group.size, dtype=torch.bool) for name, group in self._groups.items()}
         self._before = self._removed
         self._final = {(g, kind): int((~plan[g][own]).sum()) for g, kind, own in self._kinds()}
@@ -217,7 +219,8 @@ class FilterTargets:
         kept = self._channels.kept(self._removed)
         stay = sum(int((~flags).sum()) for flags in self._removed.values())
         filters = f"{stay} of {sum(map(len, self._removed.values()))} filters"
-        return (f"whole filters: {kept} weights kept of the {self._ctx.count} allowed, density {kept / total:.4g}, {filters}",)
+        allowed = f"{kept} of the {self._ctx.count} weights allowed, density {kept / total:.4g}"
+        return (f"whole filters: {allowed}, {filters}",)
 
 
 def _layers(chosen: Chosen, known: list[str], last: str | None) -> list[str]:
@@ -240,6 +243,20 @@ def _layers(chosen: Chosen, known: list[str], last: str | None) -> list[str]:
             found = hidden[len(hidden) - chosen :]
     if not found:
         raise PruningError("layers: none is left to prune, since the last one stays whole; layers=all has it too")
+    return found
+
+
+def _filled(
+    channels: Channels, removed: Mapping[str, Tensor], kinds: Iterator[tuple[str, int, Tensor]], count: int
+) -> dict[str, Tensor]:
+    """As removed, but for channels of each kind, in forward order, as far as they fit into the count."""
+    found = {name: flags.clone() for name, flags in removed.items()}
+    for name, _, own in kinds:
+        for channel in (found[name] & own).nonzero().flatten().tolist():
+            found[name][channel] = False
+            if channels.kept(found) > count:
+                found[name][channel] = True
+                break
     return found
 
 

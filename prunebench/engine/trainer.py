@@ -32,9 +32,9 @@ class Trainer:
     """A network in training, which is trained in place.
 
     A weight that is pruned is zero after every step, and so are its gradient, its momentum and its Adam moments: zero
-    weights with zero gradients stay zero under every optimiser and any weight decay. Batches, augmentation and dropout
-    of an epoch depend on the repetition and the epoch's number alone, so that a run that is taken up again, or starts
-    anew at a rewind point, sees what the first one saw.
+    weights with zero gradients stay zero under every optimiser and any weight decay. Batches and augmentation of an
+    epoch, and dropout of a step, depend on the repetition and on the number of the epoch or step alone, so that a run
+    that is taken up again, or starts anew at a rewind point, sees what the first one saw.
 
     Attributes:
         model: the network.

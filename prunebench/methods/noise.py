@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from prunebench.engine.away import Away, Shaken
 from prunebench.engine.custom import TRAINING, method
+from prunebench.engine.disturbance import Shaking, Zeroing
 from prunebench.engine.events import Log
 from prunebench.engine.targets import FilterTargets, WeightTargets
 from prunebench.engine.ticket import Ticket
@@ -16,7 +16,7 @@ from prunebench.methods.targeted import PAPER, Eventful
 if TYPE_CHECKING:
     from prunebench.engine.by_function import FunctionTrainer
     from prunebench.engine.context import Pruning
-    from prunebench.engine.targets import Targets
+    from prunebench.engine.disturbance import Disturbance
     from prunebench.engine.trainer import Trainer
 
 _NOTES = (
@@ -65,13 +65,13 @@ class _Disturbed(Eventful):
         targets, trainer = self.targets(ctx), ctx.trainer()
         events, notes = self.numbered(trainer)
         log = Log(ctx.model, ctx.validation, trainer.length)
-        disturb = (self._zeroed if self.kind == "zero" else self._shaken)(ctx, trainer)
+        disturb = self._disturbance(ctx, trainer)
         cut = 0
         for step, (number, of) in events.items():
             disturb.run(step)
             if targets.choose(number, of):
                 before = log.measure()
-                disturb.take(targets, last=not self.cumulative, until=step + self.batches)
+                disturb.take(targets.taken(last=not self.cumulative), step + self.batches, targets.masks)
                 log.note(step, targets.masks.kept(), before)
                 cut += step + self.batches > trainer.total
         disturb.run(trainer.total)
@@ -82,53 +82,42 @@ class _Disturbed(Eventful):
             spent=(trainer.step - trainer.begun) / trainer.length, events=tuple(log.entries),
         )  # fmt: skip
 
-    def _zeroed(self, ctx: Pruning, trainer: Trainer | FunctionTrainer) -> _Zeroing:
-        fresh = ctx.fresh if self.returns == "redrawn" else {}
-        return _Zeroing(trainer, Away(trainer, self.returns, fresh))
-
-    def _shaken(self, ctx: Pruning, trainer: Trainer | FunctionTrainer) -> _Shaking:
-        return _Shaking(trainer, Shaken(trainer, ctx.generator))
+    def _disturbance(self, ctx: Pruning, trainer: Trainer | FunctionTrainer) -> Disturbance:
+        if self.kind == "gaussian":
+            return Shaking(trainer, ctx.generator)
+        return Zeroing(trainer, self.returns, ctx.fresh if self.returns == "redrawn" else {})
 
 
-@dataclass(frozen=True)
-class _Zeroing:
-    """A training in which weights go and come back."""
+@method("noise", paper=PAPER, needs=TRAINING, traits={"control"}, notes=f"The control of `targeted`. {_NOTES}")
+class Noise(_Disturbed):
+    """The weights that `targeted` would prune are zero or noisy for some batches, and stay."""
 
-    trainer: Trainer | FunctionTrainer
-    away: Away
+    called = "noise"
 
-    def run(self, step: int) -> None:
-        """Train up to a step; what is due there has returned."""
-        while (due := self.away.next) is not None and due <= step:
-            self.trainer.run(due)
-            self.away.back(due)
-        self.trainer.run(step)
-
-    def take(self, targets: Targets, *, last: bool, until: int) -> None:
-        """Take what has been chosen."""
-        self.away.take(targets.taken(last=last), until)
-
-    def end(self) -> None:
-        """Return what is left."""
-        while (due := self.away.next) is not None:
-            self.away.back(due)
+    def targets(self, ctx: Pruning) -> WeightTargets:
+        """Single weights."""
+        return WeightTargets(ctx, self.target, self.scope, self.layers)
 
 
-@dataclass(frozen=True)
-class _Shaking:
-    """A training in which weights get noise."""
+@method(
+    "noise-filters",
+    paper=PAPER,
+    needs=TRAINING,
+    traits={"whole", "control"},
+    notes=(
+        f"The control of `targeted-filters`. {_NOTES} At zero, a filter's weights, bias, γ and β are: its output is "
+        "exactly zero, as where it is pruned, but what reads it keeps its weights. Old values bring back γ, β and "
+        "running statistics too; with `returns=zero`, biases, γ and β are the old ones, since nothing could train a "
+        "filter again all of which is zero, and without BatchNorm and a positive bias it stays dead behind a ReLU. "
+        "Gaussian noise is on the filter's weights alone."
+    ),
+)
+class NoiseFilters(_Disturbed):
+    """The filters that `targeted-filters` would prune are zero or noisy for some batches, and stay."""
 
-    trainer: Trainer | FunctionTrainer
-    shaken: Shaken
+    called = "noise-filters"
+    importance: Literal["l1", "l2", "ebn", "activations"] = "l2"
 
-    def run(self, step: int) -> None:
-        """Train up to a step; the noise of the batch after it is still to come."""
-        while self.shaken.busy and self.trainer.step < step:
-            self.trainer.run(self.trainer.step + 1)
-            ...
-
-    def take(self, targets: Targets, *, last: bool, until: int) -> None:
-        """Begin to shake what has been chosen."""
-
-    def end(self) -> None:
-        """Nothing is away."""
+    def targets(self, ctx: Pruning) -> FilterTargets:
+        """Whole filters."""
+        return FilterTargets(ctx, self.target, self.scope, self.layers, self.importance)

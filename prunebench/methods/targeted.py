@@ -13,8 +13,6 @@ from prunebench.engine.ticket import Ticket
 from prunebench.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prunebench.engine.by_function import FunctionTrainer
     from prunebench.engine.context import Pruning
     from prunebench.engine.targets import Targets
@@ -23,8 +21,8 @@ if TYPE_CHECKING:
 PAPER = "Bartoldson et al. 2020, The generalization-stability tradeoff in neural network pruning"
 
 _EVENTS = (
-    "Events come at `start`, `start` + `interval` and so on up to `end`, which is included as in the authors' code, or, "
-    "with `interval=0`, `events` of them evenly; after event i of n, N − F of N having to go in all, "
+    "Events come at `start`, `start` + `interval` and so on to `end`, which is included as in the authors' code; with "
+    "`interval=0` there are `events` of them, evenly. After event i of n, N − F of N having to go in all, "
     "⌈F + (N − F)(n − i)/n⌉ are kept. Positions count training that is done: the paper's event at the end of epoch 6, "
     "epochs counted from 0, is at 7. All layers have one start, where the paper's begin an epoch apart. An event that "
     "takes nothing, for rounding, is none. Accuracy and loss just before and just after each event are measured on the "

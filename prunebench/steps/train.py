@@ -36,7 +36,8 @@ def trained(
     from prunebench.tasks.build import load_dataset
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
-    assert subject.recipe is not None and subject.train is not None, "the task has both"
+    assert subject.recipe is not None, "the task has one"
+    assert subject.train is not None, "and data"
     splits: dict[str, Samples | None] = {
         "train": subject.train, "validation": subject.validation, "test": load_dataset(dataset.spec).test
     }  # fmt: skip

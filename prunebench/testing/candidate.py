@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.pruning import Walker
 from prunebench.engine.scorer import ScoreMethod
-from prunebench.errors import PruningError, ScoreError
+from prunebench.errors import DensityError, PruningError, ScoreError
 from prunebench.registry import METHODS, STAGED
 from prunebench.spec import Spec
 from prunebench.testing.findings import Finding
@@ -21,9 +22,7 @@ from prunebench.testing.networks import GROUNDS, Ground
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
-
-    from torch import nn
+    from torch import Tensor, nn
 
     from prunebench.engine.method import Pruner
     from prunebench.engine.subject import Subject
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from prunebench.registry import Entry
     from prunebench.spec import Value
 
-_DENSITIES, _OF_TRAINED = (1.0, 0.537, 0.2, 0.05), (1.0, 0.537, 0.2)
+_DENSITIES, _OF_TRAINED = (1.0, 0.537, 0.2, 0.05), (1.0, 0.537, 0.3)
 
 
 @dataclass(frozen=True)
@@ -146,6 +145,11 @@ class Candidate:
         return "chooses" in self.traits | self.lent
 
     @property
+    def whole(self) -> bool:
+        """It keeps whole filters, so that the count is a bound."""
+        return "whole" in self.traits | self.lent
+
+    @property
     def staged(self) -> bool:
         """It is made of stages."""
         return STAGED in self.traits
@@ -196,6 +200,15 @@ class Candidate:
             self._known[place] = Result.of(self.ticket(ground)[1]) if once else self.on(ground.subject(), place[1])
         return self._known[place]
 
+    def reached(self, ground: Ground) -> tuple[float, ...]:
+        """Of the densities, those on a ground that are not below a floor of its own."""
+        found: list[float] = []
+        for density in self.densities:
+            with suppress(DensityError):
+                self.base(ground, density)
+                found.append(density)
+        return tuple(found)
+
     def ticket(self, ground: Ground) -> tuple[nn.Module, Ticket]:
         """A ground's network and its ticket, as the method returned it, found once."""
         if ground not in self._tickets:
@@ -224,7 +237,7 @@ def _of_named(spec: Spec) -> frozenset[str]:
     for kind, named in METHODS.named(spec):
         if kind == METHODS.kind:
             found |= {*METHODS.entry(named.name).capabilities, *_of_named(named)}
-    return frozenset(found & {"random", "chooses"})
+    return frozenset(found & {"random", "chooses", "whole"})
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:

@@ -108,6 +108,7 @@ def _all(candidate: Candidate, wanted: Collection[str]) -> list[Finding]:
     with watched() as watch:
         with kept():
             candidate, found = outcome.tried(candidate)
+            candidate = seeds.settled(candidate)
         for names, check in _CHECKS:
             if candidate.grounds and any(name in wanted for name in names):
                 found += _run(candidate, names, check)

@@ -100,7 +100,7 @@ class Ground:
 
 def _descend(data: Split, model: nn.Module, stretch: Stretch) -> None:
     """Gradient descent on all samples at once, in their order, so that a seed has no part in it."""
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    weights: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     data = data.to(weights[0].device)
     model.train()
     for _ in range(stretch.begin, stretch.end):

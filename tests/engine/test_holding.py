@@ -115,6 +115,21 @@ def test_moments_of_kept_weights_and_of_other_parameters_stay() -> None:
         assert torch.equal(optimiser.state[parameter]["momentum_buffer"], before[parameter] * kept), name
 
 
+@pytest.mark.parametrize("name", ["lbfgs", "wolfe"])
+def test_an_optimiser_that_knows_the_network_as_a_whole_starts_anew(name) -> None:
+    model, other = network(), network()
+    optimiser = OPTIMISERS[name](model.parameters())
+    steps(model, optimiser)
+    other.load_state_dict(model.state_dict())
+    masks = drawn(model)
+    masks.hold(model, optimiser)
+    masks.hold(other)
+    steps(model, optimiser)
+    steps(other, OPTIMISERS[name](other.parameters()))
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
 def test_what_is_removed_lets_weights_grow_again() -> None:
     model = network()
     masks = drawn(model)

@@ -30,7 +30,7 @@ def complete(model: nn.Module) -> Ticket:
     return Ticket(
         drawn(model), network(1).state_dict(), notes=("a ratio was scaled down", "ρ ≥ 1"),
         phase=Phase(0.25, "final", 0.1, 1.5), sparse=False, spent=3.5,
-        held={"0.bias": torch.tensor([True, False, True])},
+        held={"0.bias": torch.tensor([True, False, True])}, events=({"step": 3.0, "pruned": 4.0}, {"step": 6.0}),
     )  # fmt: skip
 
 

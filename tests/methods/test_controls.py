@@ -51,7 +51,8 @@ def test_another_repetition_draws_others():
     [
         (SNIP, 0.3, 1), ("lottery", 0.3, 2), ("lr-rewinding", 0.3, 2), ("lr-rewinding(rewind=0.25)", 0.3, 1.75),
         ("weight-rewinding(rewind=0.25)", 0.3, 1.75), ("fine-tune(begin=0.5)", 0.3, 1.5), ("hybrid", 0.3, 2),
-        ("imp", 0.512, 4), ("imp", 0.5, 5), ("imp(rewind=0.25)", 0.64, 1 + 2 * 0.75), ("lr-rewinding(rate=0.2)", 0.512, 4),
+        ("imp", 0.512, 4), ("imp", 0.5, 5), ("imp(rewind=0.25)", 0.64, 1 + 2 * 0.75),
+        ("lr-rewinding(rate=0.2)", 0.512, 4),
         ("dsd", 0.5, 3), ("swa", 0.3, 2), ("gmp", 0.3, 1), ("dense", 1.0, 1), ("dense-long", 1.0, 2),
     ],
 )  # fmt: skip

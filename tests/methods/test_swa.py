@@ -56,10 +56,17 @@ def test_the_other_tickets_own_schedule_leads_to_the_start():
     wanted = averaged(masks, 15, (20,), 0.1, weights=dense, begin=5)
     for name, value in wanted.items():
         torch.testing.assert_close(ticket.weights[name], value, rtol=1e-5, atol=1e-6)
-    # Twice as long, so that three quarters are 30 of 40 steps and the schedule falls at 20.
-    ticket = found('swa(of="reinit(of=random, long=true)", start=0.5)', 0.3)
-    assert ticket.spent == 1
-    assert found('swa(of="reinit(long=true)")', 0.3).spent == 3
+
+
+def test_shares_are_of_a_stretched_schedule_as_a_whole():
+    # Twice as long: from step 30 of 40 on.
+    other = found("reinit(long=true)", 0.3)
+    ticket = found('swa(of="reinit(long=true)", start=0.75, rate=0.4)', 0.3)
+    assert ticket.spent == 3
+    falls = lambda step: 0.04 if step >= 30 else 0.01 if step >= 20 else 0.1  # noqa: E731
+    states = [plain(other.weights, 0, end, rate=falls, masks=other.masks) for end in (35, 40)]
+    for name in LAYERS:
+        torch.testing.assert_close(ticket.weights[name], (states[0][name] + states[1][name]) / 2, rtol=1e-4, atol=1e-6)
 
 
 def test_the_dense_network_can_be_averaged():

@@ -94,6 +94,7 @@ FAULTS = {
     "trained-in-name": "trained",
     "trained-by-reference": "ticket",
     "holds-strangers": "ticket",
+    "filters-in-part": "masks",
     "past-the-end": "holds",
     "holds-a-layer-open": "holds",
     "free-training": "spent",

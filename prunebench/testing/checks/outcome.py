@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from prunebench.engine.ticket import Ticket
+    from prunebench.engine.masks import Masks
     from prunebench.testing.networks import Ground
 
 
@@ -54,7 +54,7 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
                 if density >= candidate.density:
                     raise
                 continue  # a floor of its own, which it names
-            if wrong := "" if candidate.chooses else _odd(found, ground, density):
+            if wrong := _odd(candidate, found.masks, ground, density):
                 return Finding("masks", "fault", "another count than asked", f"{where}: {wrong}", "keep round(d·N)")
     except UnsupportedOperatorError:
         raise
@@ -63,9 +63,25 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
     return None
 
 
-def _odd(ticket: Ticket | Result, ground: Ground, density: float) -> str:
-    wanted, got = round(density * ground.total), ticket.masks.kept()
-    return "" if wanted == got else f"{got} weights kept, {wanted} wanted"
+def _odd(candidate: Candidate, masks: Masks, ground: Ground, density: float) -> str:
+    """What is wrong with the count, or with filters that are to be whole."""
+    wanted, got = round(density * ground.total), masks.kept()
+    if not candidate.chooses and (got > wanted if candidate.whole else got != wanted):
+        return f"{got} weights kept, {wanted} wanted"
+    if "whole" in candidate.traits:
+        layers = dict(ground.model().named_modules())
+        for name, mask in masks.items():
+            groups = getattr(layers[name.rpartition(".")[0]], "groups", 1)
+            if not all(map(_block, mask.chunk(groups))):
+                return f"filters of {name} that are kept in part, where `whole` is declared"
+    return ""
+
+
+def _block(mask: Tensor) -> bool:
+    """Rows and columns are left, as filters of this layer and of the one before leave them, and nothing in part."""
+    kept = mask.flatten(2) if mask.dim() > 2 else mask[..., None]
+    some = kept.any(2)
+    return torch.equal(kept, (some.any(1)[:, None] & some.any(0))[..., None].expand_as(kept))
 
 
 def ticket(candidate: Candidate) -> Iterator[Finding]:
@@ -104,7 +120,7 @@ def nested(candidate: Candidate) -> Iterator[Finding]:
     if candidate.scored or "nested" not in candidate.traits:
         return
     for ground in candidate.several:
-        larger, *rest = (candidate.base(ground, density).masks for density in candidate.densities[1:])
+        larger, *rest = (candidate.base(ground, density).masks for density in candidate.reached(ground)[1:])
         for smaller in rest:
             outside = sum(int((mask & ~larger[name]).sum()) for name, mask in smaller.items())
             if outside:

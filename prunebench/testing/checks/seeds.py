@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as python_random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,18 @@ def repeatable(candidate: Candidate) -> Iterator[Finding]:
                 mend = "draw from ctx.generator only, and depend on no clock, id or hash"
                 yield Finding("repeatable", "fault", "the same seed gives other results", evidence, mend)
                 return
+
+
+def settled(candidate: Candidate) -> Candidate:
+    """The candidate, known to be random where its parameters make it so: a declaration is the entry's."""
+    if not candidate.spec.params or candidate.scored or candidate.random or not candidate.grounds:
+        return candidate
+    ground = candidate.grounds[0]
+    try:
+        first, other = (candidate.on(ground.subject(seed=s, by_function=candidate.trains)).masks for s in (0, 1))
+    except Exception:
+        return candidate
+    return candidate if first == other else replace(candidate, lent=candidate.lent | {"random"})
 
 
 def random(candidate: Candidate) -> Iterator[Finding]:
@@ -77,7 +90,6 @@ def state(candidate: Candidate) -> Iterator[Finding]:
     """A network, another one and the first again: the first and the last outcome are equal."""
     mend = "keep nothing between calls: no module variables, mutable defaults, class attributes or caches by id"
     other = [Ground("a chain of other widths", lambda: chain(wide=11), (12,)), Ground("", CHAIN.build, (12,), drawn=1)]
-    low = candidate.densities[-1]
     for ground in candidate.several[:2]:
         model = ground.model()
         first = candidate.on(ground.subject(model))
@@ -95,6 +107,7 @@ def state(candidate: Candidate) -> Iterator[Finding]:
             yield Finding("state", "fault", "a call depends on the calls before", evidence, mend)
             return
         finder = candidate.brief.open(ground.subject(model))
+        low = candidate.densities[-1] if candidate.scored else candidate.reached(ground)[-1]
         ticket = finder.ticket(0.5)
         before = Result.of(ticket)
         finder.ticket(low)

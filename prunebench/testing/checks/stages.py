@@ -60,8 +60,8 @@ def _planned(candidate: Candidate, steps: Nodes, environment: Environment) -> St
     with tempfile.TemporaryDirectory() as folder:
         setting = Setting(folder, environment.plain())
         for step in needed:
-            if (error := perform(Job.of(step), setting)) is not None:
-                return f"step {step.name}, {error['type']}: {error['message']}"
+            if (failed := perform(Job.of(step), setting)) is not None:
+                return f"step {step.name}, {failed['type']}: {failed['message']}"
         found = ArtifactStore(Path(folder), environment).get(node.key)
         return found.value, {name: tensor.clone() for name, tensor in found.tensors.items()}
 

@@ -87,6 +87,14 @@ class HoldsStrangers(pb.Method):
         return replace(trained(ctx), held={f"{first}_filters": torch.ones(3, dtype=torch.bool)})
 
 
+@pb.method("filters-in-part", needs=TRAINING, traits={"whole"})
+class FiltersInPart(pb.Method):
+    """Declares whole filters, and prunes single weights."""
+
+    def prune(self, ctx: pb.Pruning) -> pb.Ticket:
+        return trained(ctx)
+
+
 # What training makes of it
 
 
