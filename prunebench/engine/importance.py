@@ -26,7 +26,7 @@ Importance = Literal["l1", "l2", "ebn", "activations"]
 """Of channels."""
 
 _TAIL = -2.0
-"""Below it φ(x) + xΦ(x) loses digits."""
+"""Standard deviations of β below which |γ|φ + βΦ loses digits."""
 _TERMS = 60
 """Of the continued fraction of the tail: its error is below exp(−2·|x|·√(2·terms)), 1e-19 at the least |x|."""
 
@@ -84,14 +84,14 @@ def expected_relu(mean: Tensor, deviation: Tensor) -> Tensor:
     flat = gamma == 0
     x = beta / torch.where(flat, 1.0, gamma)
     density = torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-    plain = density + x * torch.special.ndtr(x)
+    plain = gamma * density + beta * torch.special.ndtr(x)
     far = x.clamp(max=_TAIL).neg()
     rest = torch.zeros_like(far)
     for term in range(_TERMS, 0, -1):
         rest = term / (far + rest)
     # Φ(−t)/φ(t) = 1/(t + rest), so that φ(t) − tΦ(−t) = φ(t)·rest/(t + rest).
-    tail = density * rest / (far + rest)
-    return torch.where(flat, beta.clamp(min=0), gamma * torch.where(x < _TAIL, tail, plain))
+    tail = gamma * density * rest / (far + rest)
+    return torch.where(flat, beta.clamp(min=0), torch.where(x < _TAIL, tail, plain))
 
 
 def _norms(model: nn.Module, channels: Channels, group: str, power: int) -> Tensor:

@@ -67,7 +67,7 @@ def train(
             # Whatever the method left there: what is measured is what the masks keep.
             zero(network, {**ticket.masks, **ticket.held})
         kept = ticket.masks if ticket.sparse else None
-        return Trained(dict(network.state_dict()), kept, ticket.held, spent=ticket.spent)
+        return Trained(dict(network.state_dict()), kept, ticket.held, notes=ticket.notes, spent=ticket.spent)
     model = subject.network(None if ticket is None else ticket.weights)
     trainer = trainer_of(subject, model, None if ticket is None else ticket.phase)
     if isinstance(trainer, Trainer):
@@ -90,7 +90,7 @@ def train(
                 moments[place] = trainer.weights()
     trainer.run(end)
     return Trained(
-        trainer.weights(), masks, held, moments,
+        trainer.weights(), masks, held, moments, notes=() if ticket is None else ticket.notes,
         spent=(0.0 if ticket is None else ticket.spent) + (trainer.step - trainer.begun) / trainer.length,
         steps=trainer.step - trainer.begun, examples=trainer.examples,
     )  # fmt: skip
@@ -131,7 +131,13 @@ def cut(
         found = build(by).open(scored).ticket(density)
         masks, notes = found.masks, found.notes
     return Ticket(
-        masks, weights, notes=network.notes + notes, phase=phase, sparse=sparse, held=network.held, spent=network.spent
+        masks,
+        weights,
+        notes=tuple(dict.fromkeys(network.notes + notes)),
+        phase=phase,
+        sparse=sparse,
+        held=network.held,
+        spent=network.spent,
     )
 
 

@@ -28,8 +28,9 @@ _NOTES = (
     "129 stands for 51 training batches, 1500 for 1106. What the optimiser knew of a weight at zero is gone when it "
     "returns. `cumulative=true` disturbs all that has been chosen so far, else only what this event chose. Events may "
     "overlap: each weight returns after the batches of the last event that took it, at the value before the first. "
-    "What is away when training ends returns then. The network ends dense; masks and density are those of "
-    "the pruning that this is the control of, and instability is measured as there, after the first noise."
+    "What is away when training ends returns then. The network ends dense and is measured so; the ticket's masks, and "
+    "the density that is asked for, are those of the pruning that this is the control of. Instability is measured as "
+    "there, after the first noise."
 )
 
 

@@ -23,12 +23,11 @@ PAPER = "Bartoldson et al. 2020, The generalization-stability tradeoff in neural
 _EVENTS = (
     "Events come at `start`, `start` + `interval` and so on to `end`, which is included as in the authors' code; with "
     "`interval=0` there are `events` of them, evenly. After event i of n, N − F of N having to go in all, "
-    "⌈F + (N − F)(n − i)/n⌉ are kept. Positions count training that is done: the paper's event at the end of epoch 6, "
-    "epochs counted from 0, is at 7. All layers have one start, where the paper's begin an epoch apart. An event that "
-    "takes nothing, for rounding, is none. Accuracy and loss just before and just after each event are measured on the "
-    "validation split, and the series of the record have them, with instability_abs = t_pre − t_post, the poster's, "
-    "and instability_rel = (t_pre − t_post)/t_pre, the published code's; the authors measure on the test split. "
-    "start=0 with events=1 prunes before any training (`scratch`). "
+    "⌈F + (N − F)(n − i)/n⌉ are kept. Positions count training that is done: 6 is after six epochs. All layers have "
+    "one start, where the paper's begin an epoch apart. An event that takes nothing, for rounding, is none. Accuracy "
+    "and loss just before and just after each event are measured on the validation split, and the series of the record "
+    "have them, with instability_abs = t_pre − t_post, the poster's, and instability_rel = (t_pre − t_post)/t_pre, the "
+    "published code's; the authors measure on the test split. start=0 with events=1 prunes before any training. "
 )
 
 

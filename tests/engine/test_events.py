@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from types import SimpleNamespace
@@ -63,7 +64,7 @@ def test_a_small_layer_loses_nothing_at_most_events():
     assert [kept_after(16, 15, i, 3) for i in (1, 2, 3)] == [16, 16, 15]
     assert [kept_after(16, 15, i, 2) for i in (1, 2)] == [16, 15]
     kept = [64, *(kept_after(64, math.ceil(0.9 * 64), i, 77) for i in range(1, 78))]
-    assert sum(a > b for a, b in zip(kept, kept[1:], strict=False)) == 6
+    assert sum(a > b for a, b in itertools.pairwise(kept)) == 6
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_what_is_above_zero_less_what_is_below_is_the_mean(beta, gamma):
 
 def test_ebn_without_deviation_is_a_plain_relu():
     assert expected_relu(double([-2.0, 0.0, 3.0]), torch.zeros(3)).tolist() == [0, 0, 3]
+    assert [of(beta, 1e-313) for beta in (-1.0, 1.0)] == [0, 1]
     assert of(0.0, 2.0) == pytest.approx(2 / math.sqrt(2 * math.pi), rel=1e-15)
 
 
@@ -204,7 +205,9 @@ def test_activations_of_a_channel_that_several_functions_read_add_up_and_others_
 
 def test_what_cannot_be_known_is_refused_in_one_line():
     plain = nn.Sequential(nn.Linear(3, 4), nn.Identity(), nn.Linear(4, 2))
-    with pytest.raises(PruningError, match=r"^importance=ebn needs BatchNorm with γ and β, and the channels of 0\.weig"):
+    with pytest.raises(
+        PruningError, match=r"^importance=ebn needs BatchNorm with γ and β, and the channels of 0\.weig"
+    ):
         importance("ebn", plain, (3,))
     with pytest.raises(PruningError, match=r"no activation function reads the channels of 0\.weight$"):
         importance("activations", plain, (3,), type(CONV.data())(torch.ones(4, 3), torch.arange(4)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import torch
@@ -44,7 +45,7 @@ def mlp(*widths, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         layers = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in itertools.pairwise(widths):
             layers += [nn.Linear(a, b), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
 
@@ -83,7 +84,7 @@ class Still:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name.endswith("bias"):
-                    parameter += 0.01
+                    parameter.add_(0.01)
 
 
 def still(model, shape, steps=100, **more):
