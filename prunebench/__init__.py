@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.api import cost, effective_density, find_ticket, prune, run, score, train
-    from prunebench.engine.by_function import Stretch
     from prunebench.engine.context import Pruning
     from prunebench.engine.custom import Method, method
     from prunebench.engine.masks import Masks
-    from prunebench.engine.ratios import KeepRatios, Layers
-    from prunebench.engine.scorer import keep_ratios, scorer
-    from prunebench.engine.scoring import Scores, Scoring
-    from prunebench.engine.task import Task
+    from prunebench.engine.selection.ratios import KeepRatios, Layers
+    from prunebench.engine.selection.scorer import keep_ratios, scorer
+    from prunebench.engine.selection.scoring import Scores, Scoring
     from prunebench.engine.ticket import Phase, Ticket, Trained
+    from prunebench.engine.training.by_function import Stretch
+    from prunebench.engine.training.task import Task
     from prunebench.errors import PrunebenchError
     from prunebench.tasks.recipes.base import Recipe, recipe
 
 _HOMES = {
-    "KeepRatios": "prunebench.engine.ratios",
-    "Layers": "prunebench.engine.ratios",
+    "KeepRatios": "prunebench.engine.selection.ratios",
+    "Layers": "prunebench.engine.selection.ratios",
     "Masks": "prunebench.engine.masks",
     "Method": "prunebench.engine.custom",
     "Phase": "prunebench.engine.ticket",
@@ -33,22 +33,22 @@ _HOMES = {
     "Pruning": "prunebench.engine.context",
     "Recipe": "prunebench.tasks.recipes.base",
     "Results": "prunebench.analysis.results",
-    "Scores": "prunebench.engine.scoring",
-    "Scoring": "prunebench.engine.scoring",
-    "Stretch": "prunebench.engine.by_function",
-    "Task": "prunebench.engine.task",
+    "Scores": "prunebench.engine.selection.scoring",
+    "Scoring": "prunebench.engine.selection.scoring",
+    "Stretch": "prunebench.engine.training.by_function",
+    "Task": "prunebench.engine.training.task",
     "Ticket": "prunebench.engine.ticket",
     "Trained": "prunebench.engine.ticket",
     "cost": "prunebench.api",
     "effective_density": "prunebench.api",
     "find_ticket": "prunebench.api",
-    "keep_ratios": "prunebench.engine.scorer",
+    "keep_ratios": "prunebench.engine.selection.scorer",
     "method": "prunebench.engine.custom",
     "prune": "prunebench.api",
     "recipe": "prunebench.tasks.recipes.base",
     "run": "prunebench.api",
     "score": "prunebench.api",
-    "scorer": "prunebench.engine.scorer",
+    "scorer": "prunebench.engine.selection.scorer",
     "train": "prunebench.api",
 }
 

@@ -17,13 +17,13 @@ from prunebench.spec import Spec, parse_density
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from prunebench.engine.by_function import Stretch, TrainFunction
-    from prunebench.engine.cost import Cost
     from prunebench.engine.masks import Masks
     from prunebench.engine.method import Pruner
+    from prunebench.engine.structure.cost import Cost
     from prunebench.engine.subject import Subject
-    from prunebench.engine.task import Task
     from prunebench.engine.ticket import Ticket, Trained
+    from prunebench.engine.training.by_function import Stretch, TrainFunction
+    from prunebench.engine.training.task import Task
 
 
 def run(
@@ -164,8 +164,8 @@ def train(
             not fit, a training that diverged.
     """
     from prunebench.engine.masks import Masks
-    from prunebench.engine.task import train_and_measure
     from prunebench.engine.ticket import Ticket
+    from prunebench.engine.training.task import train_and_measure
 
     start: object = Ticket(ticket) if isinstance(ticket, Masks) else ticket
     if not isinstance(start, Ticket | None):
@@ -186,7 +186,7 @@ def score(
 
     Arguments and errors are those of `prune`; methods that are no score have none.
     """
-    from prunebench.engine.pruning import Walker
+    from prunebench.engine.selection.pruning import Walker
 
     pruner = _pruner(method)
     if "training" in pruner.needs:
@@ -204,7 +204,7 @@ def effective_density(model: nn.Module, masks: Masks, *, input_shape: tuple[int,
         UnsupportedOperatorError: the forward pass uses an operator without a reachability rule.
         PruningError: the masks are not those of this model.
     """
-    from prunebench.engine.effective import Connectivity
+    from prunebench.engine.structure.effective import Connectivity
 
     return Connectivity(model, input_shape).effective(masks)[0].density()
 
@@ -217,7 +217,7 @@ def cost(model: nn.Module, masks: Masks | None = None, *, input_shape: tuple[int
     Raises:
         PruningError: the masks are not those of this model.
     """
-    from prunebench.engine.cost import cost_of
+    from prunebench.engine.structure.cost import cost_of
 
     return cost_of(model, input_shape, masks)
 
@@ -237,8 +237,8 @@ def _function(
     Raises:
         UsageError: half of it, or a task that is none.
     """
-    from prunebench.engine.by_function import TrainFunction
-    from prunebench.engine.task import Task
+    from prunebench.engine.training.by_function import TrainFunction
+    from prunebench.engine.training.task import Task
 
     given: object = task
     if not isinstance(given, Task | None):
@@ -277,7 +277,7 @@ def _subject(
 ) -> Subject:  # fmt: skip
     from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject
-    from prunebench.engine.task import samples_of
+    from prunebench.engine.training.task import samples_of
 
     if task is not None:
         if batch is not None:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from prunebench import codehash, plugins
-from prunebench.engine.scorer import Words
+from prunebench.engine.selection.scorer import Words
 from prunebench.environment import Environment
 from prunebench.fields import Kind, kinds, select
 from prunebench.harness.options import RunOptions

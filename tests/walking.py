@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prunebench.engine.pruning import Descent, Round, Walker
+from prunebench.engine.selection.pruning import Descent, Round, Walker
 from prunebench.engine.subject import Subject
 from prunebench.plugins import ready
 from prunebench.registry import METHODS
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from prunebench.engine.masks import Masks
-    from prunebench.engine.scorer import ScoreMethod
-    from prunebench.engine.scoring import Session
+    from prunebench.engine.selection.scorer import ScoreMethod
+    from prunebench.engine.selection.scoring import Session
     from prunebench.tasks.datasets.base import Split
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prunebench.engine.bounds import fewest_weights
-from prunebench.engine.cost import Tally
-from prunebench.engine.effective import Connectivity
-from prunebench.engine.pruning import masks_at
+from prunebench.engine.selection.pruning import masks_at
+from prunebench.engine.structure.bounds import fewest_weights
+from prunebench.engine.structure.cost import Tally
+from prunebench.engine.structure.effective import Connectivity
 from prunebench.records.metrics import NOTIONS
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from prunebench.engine.cost import Cost
     from prunebench.engine.masks import Masks
+    from prunebench.engine.structure.cost import Cost
 
 _GRID = 13
 _SCAN = 10

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.allocate import Ties, keep_top
 from prunebench.engine.layout import Layout
-from prunebench.engine.live import LiveSteps
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.prunable import private_copy, prunable
-from prunebench.engine.pruning import target_count
-from prunebench.engine.ratios import Layers
-from prunebench.engine.rewinding import trainer_of
-from prunebench.engine.scorer import ScoreMethod, Words
-from prunebench.engine.scoring import Scores, Scoring, Session
+from prunebench.engine.selection.allocate import Ties, keep_top
+from prunebench.engine.selection.pruning import target_count
+from prunebench.engine.selection.ratios import Layers
+from prunebench.engine.selection.scorer import ScoreMethod, Words
+from prunebench.engine.selection.scoring import Scores, Scoring, Session
+from prunebench.engine.training.live import LiveSteps
+from prunebench.engine.training.rewinding import trainer_of
 from prunebench.errors import PruningError
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from prunebench.engine.by_function import FunctionTrainer
-    from prunebench.engine.scoring import Mode
+    from prunebench.engine.selection.scoring import Mode
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Phase
-    from prunebench.engine.trainer import Trainer
+    from prunebench.engine.training.by_function import FunctionTrainer
+    from prunebench.engine.training.trainer import Trainer
     from prunebench.tasks.datasets.base import Samples, Split
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from prunebench.engine.by_function import TrainFunction
     from prunebench.engine.masks import Masks
+    from prunebench.engine.training.by_function import TrainFunction
     from prunebench.spec import Spec
     from prunebench.tasks.datasets.base import Samples, Split
     from prunebench.tasks.recipes.base import Recipe

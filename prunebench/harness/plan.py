@@ -122,9 +122,8 @@ def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repeti
             RECIPES.get(recipe.name)(**RECIPES.resolve(recipe))  # refuses values that no training can have
         for method in methods:
             if recipe is None and "training" in METHODS.entry(method.name).capabilities:
-                raise UsageError(
-                    f"method {method} trains, and the grid of check {grid.check!r} in suite {suite.name!r} has no recipes"
-                )
+                where = f"the grid of check {grid.check!r} in suite {suite.name!r}"
+                raise UsageError(f"method {method} trains, and {where} has no recipes")
         for model, dataset in product(map(MODELS.minimal, grid.models), map(DATASETS.minimal, grid.datasets)):
             task = (str(model), str(dataset), None if recipe is None else str(recipe))
             for method in methods:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from prunebench.engine.scorer import keep_ratios
+from prunebench.engine.selection.scorer import keep_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prunebench.engine.ratios import Layers
+    from prunebench.engine.selection.ratios import Layers
 
 _TRAPS = (
     "Dimensions are those of the weight tensor: in a grouped or depthwise convolution the inputs per group, as in "

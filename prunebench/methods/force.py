@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
 
 if TYPE_CHECKING:
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

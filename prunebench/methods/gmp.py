@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from prunebench.engine.by_function import FunctionTrainer
 from prunebench.engine.custom import TRAINING, Method, method
 from prunebench.engine.layout import Layout
-from prunebench.engine.ratios import quotas
+from prunebench.engine.selection.ratios import quotas
 from prunebench.engine.ticket import Phase, Ticket
+from prunebench.engine.training.by_function import FunctionTrainer
 from prunebench.errors import PruningError, SpecError
 from prunebench.methods.uniform import uniform
 from prunebench.tasks.recipes.base import in_steps
 
 if TYPE_CHECKING:
     from prunebench.engine.context import Pruning
-    from prunebench.engine.trainer import Trainer
+    from prunebench.engine.training.trainer import Trainer
 
 _LONGER = 1.5
 """Length of v2's training over T (Gale et al. 2019)."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

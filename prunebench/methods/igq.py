@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.scorer import keep_ratios
+from prunebench.engine.selection.scorer import keep_ratios
 
 if TYPE_CHECKING:
-    from prunebench.engine.ratios import Layers
+    from prunebench.engine.selection.ratios import Layers
 
 
 @keep_ratios(

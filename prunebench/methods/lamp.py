@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from prunebench.engine.custom import TRAINING, method
-from prunebench.engine.disturbance import Shaking, Zeroing
-from prunebench.engine.events import Log
-from prunebench.engine.targets import FilterTargets, WeightTargets
 from prunebench.engine.ticket import Ticket
+from prunebench.engine.training.disturbance import Shaking, Zeroing
+from prunebench.engine.training.events import Log
+from prunebench.engine.training.targets import FilterTargets, WeightTargets
 from prunebench.errors import SpecError
 from prunebench.methods.targeted import PAPER, Eventful
 
 if TYPE_CHECKING:
-    from prunebench.engine.by_function import FunctionTrainer
     from prunebench.engine.context import Pruning
-    from prunebench.engine.disturbance import Disturbance
-    from prunebench.engine.trainer import Trainer
+    from prunebench.engine.training.by_function import FunctionTrainer
+    from prunebench.engine.training.disturbance import Disturbance
+    from prunebench.engine.training.trainer import Trainer
 
 _NOTES = (
     "For `batches` training batches after the event, what it chose is zero (`kind=zero`), then returns at its value "

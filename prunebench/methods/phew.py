@@ -10,9 +10,9 @@ import torch
 from prunebench.engine.custom import Method, method
 from prunebench.engine.layout import Layout
 from prunebench.engine.masks import Masks
+from prunebench.engine.structure.walks import LEAST, Walker
+from prunebench.engine.structure.wiring import wiring
 from prunebench.engine.ticket import Ticket
-from prunebench.engine.walks import LEAST, Walker
-from prunebench.engine.wiring import wiring
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from prunebench.engine.context import Pruning
     from prunebench.engine.layout import Index
-    from prunebench.engine.wiring import Flags, Wiring
+    from prunebench.engine.structure.wiring import Flags, Wiring
 
 _WALKS = 4096
 """Walks that are drawn together; the number is part of the seeded sequence."""

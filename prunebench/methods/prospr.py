@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.channels import Channels
 from prunebench.engine.custom import Method, method
-from prunebench.engine.thinner import thinner
+from prunebench.engine.structure.channels import Channels
+from prunebench.engine.structure.thinner import thinner
 from prunebench.engine.ticket import Ticket
 
 if TYPE_CHECKING:

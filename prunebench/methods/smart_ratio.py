@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from prunebench.engine.ratios import KeepRatios
-from prunebench.engine.scorer import keep_ratios
+from prunebench.engine.selection.ratios import KeepRatios
+from prunebench.engine.selection.scorer import keep_ratios
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from prunebench.engine.ratios import Layer, Layers
+    from prunebench.engine.selection.ratios import Layer, Layers
 
 Profile = Literal["quadratic", "linear", "cubic", "ascending", "uniform"]
 Decay = Literal["auto", "none", "square"]

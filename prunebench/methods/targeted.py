@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from prunebench.engine.custom import TRAINING, Method, method
-from prunebench.engine.events import Log, Timing
-from prunebench.engine.targets import FilterTargets, WeightTargets
 from prunebench.engine.ticket import Ticket
+from prunebench.engine.training.events import Log, Timing
+from prunebench.engine.training.targets import FilterTargets, WeightTargets
 from prunebench.errors import SpecError
 
 if TYPE_CHECKING:
-    from prunebench.engine.by_function import FunctionTrainer
     from prunebench.engine.context import Pruning
-    from prunebench.engine.targets import Targets
-    from prunebench.engine.trainer import Trainer
+    from prunebench.engine.training.by_function import FunctionTrainer
+    from prunebench.engine.training.targets import Targets
+    from prunebench.engine.training.trainer import Trainer
 
 PAPER = "Bartoldson et al. 2020, The generalization-stability tradeoff in neural network pruning"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from prunebench.engine.filters import by_filter
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
+from prunebench.engine.structure.filters import by_filter
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from prunebench.engine.filters import by_filter
-from prunebench.engine.operators import CONTRACTIONS
-from prunebench.engine.scorer import scorer
+from prunebench.engine.selection.scorer import scorer
+from prunebench.engine.structure.filters import by_filter
+from prunebench.engine.structure.operators import CONTRACTIONS
 from prunebench.errors import PruningError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 
 @scorer(

@@ -13,9 +13,9 @@ def averaged(
     """A ticket after training, its weights averaged under its mask from a position on, at a constant rate."""
     if "skipped" in ticket.value:
         return Outcome({"skipped": ticket.value["skipped"]})
-    from prunebench.engine import rewinding
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Ticket
+    from prunebench.engine.training import rewinding
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
     given = Ticket.read(ticket.value, ticket.tensors, subject.layers)

@@ -13,9 +13,9 @@ def control(
     """Its masks, or none, with freshly drawn weights or the initial ones; trained as long as it took in all."""
     if "skipped" in ticket.value:
         return Outcome({"skipped": ticket.value["skipped"]})
-    from prunebench.engine import rewinding
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Ticket
+    from prunebench.engine.training import rewinding
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
     given = Ticket.read(ticket.value, ticket.tensors, subject.layers)

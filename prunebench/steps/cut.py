@@ -16,10 +16,10 @@ def cut(
     Survivors start from the network's own weights if `final`, else from those of `source`, at its rewind point
     `position` if that is given; without a source from the initialisation.
     """
-    from prunebench.engine import rewinding
-    from prunebench.engine.floor import too_low
+    from prunebench.engine.selection.floor import too_low
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Phase, Trained
+    from prunebench.engine.training import rewinding
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)
     layers = subject.layers

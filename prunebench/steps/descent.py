@@ -9,7 +9,7 @@ from prunebench.graph import Component, Outcome, step
 def descent(model: Component, dataset: Component, method: Component, repetition: int) -> Outcome:
     """Ranks of all weights, int32 by layer: every count of kept weights at once."""
     from prunebench.engine.method import build
-    from prunebench.engine.pruning import Walker
+    from prunebench.engine.selection.pruning import Walker
     from prunebench.engine.subject import Subject
     from prunebench.errors import PruningError
 

@@ -15,8 +15,8 @@ def pruned(
     A method that trains is given the recipe; for one that only looks at data, `validation` is the share that training
     will hold back.
     """
-    from prunebench.engine.floor import too_low
     from prunebench.engine.method import build
+    from prunebench.engine.selection.floor import too_low
     from prunebench.engine.subject import Subject
     from prunebench.errors import DensityError
 

@@ -11,8 +11,8 @@ from prunebench.graph import Artifact, Component, Outcome, step
 def survey(model: Component, dataset: Component, descent: Artifact, densities: list[float]) -> Outcome:
     """Under `critical` the critical compressions, under each density the view of the network there."""
     from prunebench.engine.collapse import Observer, critical_of_descent
-    from prunebench.engine.floor import too_low
-    from prunebench.engine.pruning import masks_at
+    from prunebench.engine.selection.floor import too_low
+    from prunebench.engine.selection.pruning import masks_at
     from prunebench.engine.subject import Subject
 
     subject = Subject.of(model.spec, dataset.spec, repetition=0)

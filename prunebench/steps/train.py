@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from prunebench.engine.trainer import Trainer
+    from prunebench.engine.training.trainer import Trainer
     from prunebench.tasks.datasets.base import Samples
 
 
@@ -28,11 +28,11 @@ def trained(
     """
     if ticket is not None and "skipped" in ticket.value:
         return Outcome({"skipped": ticket.value["skipped"]})
-    from prunebench.engine.cost import cost_of
-    from prunebench.engine.evaluate import evaluate
-    from prunebench.engine.rewinding import train
+    from prunebench.engine.structure.cost import cost_of
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Ticket
+    from prunebench.engine.training.evaluate import evaluate
+    from prunebench.engine.training.rewinding import train
     from prunebench.tasks.build import load_dataset
 
     subject = Subject.of(model.spec, dataset.spec, repetition, recipe.spec)

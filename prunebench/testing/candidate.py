@@ -11,8 +11,8 @@ import torch
 from prunebench.engine.custom import CustomMethod
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
-from prunebench.engine.pruning import Walker
-from prunebench.engine.scorer import ScoreMethod
+from prunebench.engine.selection.pruning import Walker
+from prunebench.engine.selection.scorer import ScoreMethod
 from prunebench.errors import DensityError, PruningError, ScoreError
 from prunebench.registry import METHODS, STAGED
 from prunebench.spec import Spec

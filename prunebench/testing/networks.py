@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prunebench.engine.by_function import TrainFunction
 from prunebench.engine.prunable import prunable
 from prunebench.engine.subject import Subject
+from prunebench.engine.training.by_function import TrainFunction
 from prunebench.tasks.datasets.base import Split
 from prunebench.tasks.recipes.base import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from prunebench.engine.by_function import Stretch
+    from prunebench.engine.training.by_function import Stretch
 
 CLASSES = 4
 RECIPE = Recipe(lr=0.2, batch=16, epochs=3, schedule="cosine", validation=0, rewind=(0.1,))

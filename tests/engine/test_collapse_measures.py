@@ -17,8 +17,8 @@ from prunebench.engine.collapse import Critical, Observer, critical_by_search, c
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.prunable import prunable
-from prunebench.engine.pruning import masks_at
-from prunebench.engine.scoring import Session
+from prunebench.engine.selection.pruning import masks_at
+from prunebench.engine.selection.scoring import Session
 from prunebench.plugins import ready
 from prunebench.records.metrics import NOTIONS
 from prunebench.spec import Spec

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from prunebench.engine.by_function import TrainFunction
 from prunebench.engine.method import build
 from prunebench.engine.prunable import prunable
 from prunebench.engine.subject import Subject
+from prunebench.engine.training.by_function import TrainFunction
 from prunebench.plugins import ready
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.base import Split

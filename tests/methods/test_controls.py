@@ -9,8 +9,8 @@ from walking import registering
 
 import prunebench as pb
 from prunebench.engine.masks import Masks
-from prunebench.engine.rewinding import control
 from prunebench.engine.ticket import Phase, Ticket
+from prunebench.engine.training.rewinding import control
 from prunebench.errors import PruningError, SpecError, UnknownNameError
 from prunebench.graph import Component
 from prunebench.registry import METHODS, chooses

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunebench.engine.ratios import Layer, Layers
+from prunebench.engine.selection.ratios import Layer, Layers
 from prunebench.methods.erk import er, erk
 
 VGG = [(64, 3, 3, 3), (64, 64, 3, 3), (128, 64, 3, 3), (256, 128, 3, 3), (512, 256, 3, 3), (10, 512)]

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from prunebench.engine.by_function import TrainFunction
 from prunebench.engine.method import build
 from prunebench.engine.prunable import prunable
-from prunebench.engine.rewinding import train
 from prunebench.engine.subject import Subject
-from prunebench.engine.trainer import Trainer
+from prunebench.engine.training.by_function import TrainFunction
+from prunebench.engine.training.rewinding import train
+from prunebench.engine.training.trainer import Trainer
 from prunebench.errors import PruningError, SpecError
 from prunebench.methods.gmp import cubic
 from prunebench.plugins import ready

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from prunebench.engine.ratios import Layer, Layers
+from prunebench.engine.selection.ratios import Layer, Layers
 from prunebench.methods.igq import igq
 
 SIZES = [432, 2304, 9216, 36864, 640, 7]

@@ -28,7 +28,7 @@ from prunebench.tasks.recipes.base import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prunebench.engine.scoring import Scores, Scoring, Session
+    from prunebench.engine.selection.scoring import Scores, Scoring, Session
 
 ready()
 ALL = sorted(entry.name for entry in METHODS if entry.target.startswith("prunebench."))

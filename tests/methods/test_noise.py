@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunebench.engine.rewinding import train
+from prunebench.engine.training.rewinding import train
 from prunebench.errors import PruningError, SpecError
 from prunebench.testing.networks import CONV
 from tests.methods.eventful import found, kept_diary, mlp, still, task

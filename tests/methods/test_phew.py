@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 import prunebench as pb
-from prunebench.engine.effective import Connectivity
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
+from prunebench.engine.structure.effective import Connectivity
 from prunebench.errors import PruningError, UnsupportedOperatorError
 from prunebench.plugins import ready
 from prunebench.spec import Spec

@@ -17,7 +17,7 @@ from prunebench.errors import PruningError
 from prunebench.methods.prospr import prospr
 
 if TYPE_CHECKING:
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 STEP = 1e-5
 

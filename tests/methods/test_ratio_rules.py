@@ -14,7 +14,7 @@ from torch import nn
 
 import prunebench as pb
 from prunebench.engine.method import build
-from prunebench.engine.ratios import KeepRatios, Layer, Layers
+from prunebench.engine.selection.ratios import KeepRatios, Layer, Layers
 from prunebench.errors import SpecError
 from prunebench.methods.erk import er, erk
 from prunebench.methods.igq import igq

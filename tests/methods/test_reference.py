@@ -15,14 +15,14 @@ from torch.nn.functional import cross_entropy
 from walking import registering
 
 import prunebench as pb
-from prunebench.engine.effective import Connectivity
 from prunebench.engine.masks import Masks
-from prunebench.engine.scoring import Objective
+from prunebench.engine.selection.scoring import Objective
+from prunebench.engine.structure.effective import Connectivity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prunebench.engine.scoring import Scores, Scoring
+    from prunebench.engine.selection.scoring import Scores, Scoring
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "pai_reference"
 pytestmark = pytest.mark.skipif(

@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as F
 
 from prunebench.analysis.results import load_results
-from prunebench.engine.channels import Channels
 from prunebench.engine.prunable import prunable
-from prunebench.engine.rewinding import train
+from prunebench.engine.structure.channels import Channels
+from prunebench.engine.training.rewinding import train
 from prunebench.errors import DensityError, PruningError, SpecError
 from prunebench.testing.networks import RESIDUAL
 from tests.engine import shrunk

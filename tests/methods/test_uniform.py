@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 import prunebench as pb
-from prunebench.engine.ratios import Layer, Layers
+from prunebench.engine.selection.ratios import Layer, Layers
 from prunebench.errors import PruningError
 from prunebench.methods.uniform import uniform
 

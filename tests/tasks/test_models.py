@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 import prunebench as pb
-from prunebench.engine.effective import Connectivity
 from prunebench.engine.prunable import prunable
+from prunebench.engine.structure.effective import Connectivity
 from prunebench.errors import PrunebenchError, PruningError, SpecError, UnknownNameError
 from prunebench.plugins import ready
 from prunebench.registry import MODELS

@@ -7,8 +7,8 @@ import torch
 import torchvision.models
 from torch import nn
 
-from prunebench.engine.effective import Connectivity
 from prunebench.engine.prunable import prunable
+from prunebench.engine.structure.effective import Connectivity
 from prunebench.errors import PruningError, UnknownNameError
 from prunebench.plugins import ready
 from prunebench.registry import MODELS

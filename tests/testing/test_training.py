@@ -14,9 +14,9 @@ from torch.nn import functional as F
 import prunebench as pb
 from prunebench import catalogue, plugins
 from prunebench.engine.custom import TRAINING
-from prunebench.engine.evaluate import evaluate
-from prunebench.engine.live import LiveSteps
-from prunebench.engine.rewinding import train
+from prunebench.engine.training.evaluate import evaluate
+from prunebench.engine.training.live import LiveSteps
+from prunebench.engine.training.rewinding import train
 from prunebench.errors import DensityError, PruningError
 from prunebench.registry import DATASETS, METHODS, STAGED
 from prunebench.spec import Spec

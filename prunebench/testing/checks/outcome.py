@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from prunebench.engine.pruning import Walker
+from prunebench.engine.selection.pruning import Walker
 from prunebench.errors import DensityError, UnsupportedOperatorError
 from prunebench.testing.candidate import Candidate, refusal
 from prunebench.testing.findings import Finding

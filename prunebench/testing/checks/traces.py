@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from prunebench.engine.masks import Masks
-from prunebench.engine.pruning import Walker
-from prunebench.engine.scorer import ScoreMethod
+from prunebench.engine.selection.pruning import Walker
+from prunebench.engine.selection.scorer import ScoreMethod
 from prunebench.testing.findings import Finding
 from prunebench.testing.surroundings import Traces, differing, kept, module_facts
 

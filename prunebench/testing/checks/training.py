@@ -10,7 +10,7 @@ import torch
 
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
-from prunebench.engine.rewinding import train
+from prunebench.engine.training.rewinding import train
 from prunebench.testing.findings import Finding
 from prunebench.testing.networks import RECIPE
 from prunebench.testing.stepping import Steps, counted

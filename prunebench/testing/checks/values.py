@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from prunebench.engine.allocate import Ties, keep_top
+from prunebench.engine.selection.allocate import Ties, keep_top
 from prunebench.tasks.datasets.base import Split
 from prunebench.testing.findings import Finding
 from prunebench.testing.networks import CHAIN

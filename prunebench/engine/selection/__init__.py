@@ -1,0 +1,1 @@
+"""From scores to masks: what competes, how many stay, round after round."""

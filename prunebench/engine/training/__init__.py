@@ -1,0 +1,1 @@
+"""Training under masks, and the stages of tickets that need it."""
