@@ -87,12 +87,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step returns: a JSON value, tensors by name if a later step needs them, and what it spent besides time."""
+    """What a step returns: a JSON value, and tensors by name if a later step needs them."""
 
     value: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Any] | None = None
-    spent: dict[str, float] = field(default_factory=dict)
-    """Counts by name that add up over steps, such as `examples`."""
 
 
 class Artifact(Protocol):
@@ -140,6 +138,32 @@ class Step:
         identity = [self.target, self.version, code_digest(self.run.__module__), counted]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True, allow_nan=False).encode()).hexdigest()[:32]
         return Node(self.target, plain, key, tuple(nodes), self.role)
+
+
+_spent: ContextVar[dict[str, float] | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending() -> Iterator[dict[str, float]]:
+    """Count what `spend` is told inside: counts by name that add up over steps, such as `examples`."""
+    counts: dict[str, float] = {}
+    token = _spent.set(counts)
+    try:
+        yield counts
+    finally:
+        _spent.reset(token)
+
+
+def counted() -> bool:
+    """Does anybody count what is spent now?"""
+    return _spent.get() is not None
+
+
+def spend(name: str, amount: float) -> None:
+    """Tell the step that runs, if one does, what its work took besides time."""
+    counts = _spent.get()
+    if counts is not None:
+        counts[name] = counts.get(name, 0.0) + amount
 
 
 _known: ContextVar[dict[Component, tuple[dict[str, Any], dict[str, Any]]] | None] = ContextVar("known", default=None)

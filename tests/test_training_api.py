@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from own_task import CLASSES, FEATURES, PLAIN, N, data, descend, error_of, network, task
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -17,6 +16,7 @@ from prunebench.engine.custom import TRAINING
 from prunebench.plugins import ready
 from prunebench.registry import METHODS
 from prunebench.tasks.datasets.validation import split
+from tests.own_task import CLASSES, FEATURES, PLAIN, N, data, descend, error_of, network, task
 
 ready()
 

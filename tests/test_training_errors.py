@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from own_task import CLASSES, FEATURES, PLAIN, RECIPE, data, descend, error_of, network, task
 from torch import Tensor, nn
 
 import prunebench as pb
@@ -15,6 +14,7 @@ from prunebench.engine.custom import TRAINING
 from prunebench.errors import PruningError, SpecError, TrainingError, UnknownNameError, UsageError
 from prunebench.plugins import ready
 from prunebench.registry import METHODS
+from tests.own_task import CLASSES, FEATURES, PLAIN, RECIPE, data, descend, error_of, network, task
 
 ready()
 

@@ -159,6 +159,10 @@ class Pruning:
         if "training" not in self._needs:
             raise PruningError("this method may not train: declare needs={'training'}")
 
+    def stream(self, purpose: str) -> torch.Generator:
+        """A random stream by what it is for, on the CPU: the same for all methods of a repetition."""
+        return torch.Generator().manual_seed(seed_of(purpose, self._subject.repetition))
+
     @property
     def fresh(self) -> Mapping[str, Tensor]:
         """Parameters and buffers of another initialisation, the same for all methods of a repetition."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from prunebench import plugins
 from prunebench.environment import Environment, entered
 from prunebench.errors import PrunebenchError
-from prunebench.graph import decoded, find_step
+from prunebench.graph import decoded, find_step, spending
 from prunebench.harness.artifacts import ArtifactStore
 from prunebench.harness.memory import PEAK, peak_memory
 
@@ -80,12 +80,12 @@ def perform(job: Job, setting: Setting) -> Error | None:
         arguments = {name: decoded(value, store.get) for name, value in job.arguments.items()}
         wall, cpu = time.perf_counter(), time.process_time()
         environment = Environment(**setting.environment)
-        with entered(environment), peak_memory(environment.device) as peak:
+        with entered(environment), spending() as spent, peak_memory(environment.device) as peak:
             outcome = step.run(**arguments)
         cost: dict[str, float] = {
             "wall_seconds": time.perf_counter() - wall,
             "cpu_seconds": time.process_time() - cpu,
-            **outcome.spent,
+            **spent,
         }
         if peak.bytes is not None:
             cost[PEAK] = peak.bytes

@@ -28,7 +28,6 @@ def trained(
     """
     if ticket is not None and "skipped" in ticket.value:
         return Outcome({"skipped": ticket.value["skipped"]})
-    from prunebench.engine.structure.cost import cost_of
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Ticket
     from prunebench.engine.training.evaluate import evaluate
@@ -70,9 +69,5 @@ def trained(
     note((begun + network.steps) / subject.recipe.per_epoch(len(subject.train)), measured)
     value, tensors = network.stored()
     metrics = {f"{name}_{what}": number for name, found in measured.items() for what, number in found.items()}
-    spent = {
-        "examples": float(network.examples),
-        "macs": 3.0 * network.examples * cost_of(subject.model, subject.shape).macs,
-    }
     labels = {"data": subject.fingerprint}
-    return Outcome({**value, **labels, "metrics": metrics, "series": series if curves else None}, tensors, spent)
+    return Outcome({**value, **labels, "metrics": metrics, "series": series if curves else None}, tensors)

@@ -81,18 +81,23 @@ def test_a_record_has_quality_weight_and_cost_of_its_ticket(suite, run):
 
 
 def test_a_training_counts_as_finding_where_a_ticket_was_found_with_it(suite, run):
-    found = by_method(run(suite(["magnitude", "lottery", "dense", "reinit(of=lottery)"])))
+    found = by_method(run(suite(["magnitude", "lottery", "dense", "reinit(of=lottery)", "gmp", "snip", "grasp"])))
     examples = {m: {role: spent.get("examples", 0) for role, spent in r.cost.items()} for m, r in found.items()}
     one = examples["dense"]["train"]
     assert one > 2 * 1000  # two epochs over nine tenths of 1 437 digits
     assert examples["lottery"] == {"find": one, "train": one, "measure": 0}
     assert examples["magnitude"] == {"find": 0, "train": one, "measure": 0}
     assert examples["dense"].get("find", 0) == 0
+    assert examples["gmp"] == {"find": one, "train": 0, "measure": 0}
+    assert examples["snip"]["find"] == 10 * 10  # one pass over ten samples of each class
+    assert examples["grasp"]["find"] == 2 * 10 * 10  # the gradient, and its product with the Hessian
     total = 64 * 16 + 16 * 16 + 16 * 10
     assert found["lottery"].cost["train"]["macs"] == 3 * one * total
+    assert found["snip"].cost["find"]["macs"] == 3 * 100 * total
     trainings = {m: (r.metrics["find_trainings"], r.metrics["trainings"]) for m, r in found.items()}
     assert trainings == {
-        "magnitude": (0, 1), "lottery": (1, 2), "dense": (0, 1), "reinit": (1, 2)
+        "magnitude": (0, 1), "lottery": (1, 2), "dense": (0, 1), "reinit": (1, 2), "gmp": (1, 1), "snip": (0, 1),
+        "grasp": (0, 1),
     }  # fmt: skip
 
 

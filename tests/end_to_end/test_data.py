@@ -10,7 +10,7 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
-from fake_data import cifar_files, patch_cifar, pixels, served, tar_gz, tree, write_images
+from tests.tasks.fake_data import cifar_files, patch_cifar, pixels, served, tar_gz, tree, write_images
 
 
 @pytest.fixture

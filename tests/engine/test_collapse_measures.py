@@ -10,8 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from unit_graph import Skip, UnitGraph
-from walking import descend, prune
 
 from prunebench.engine.collapse import Critical, Observer, critical_by_search, critical_of_descent
 from prunebench.engine.masks import Masks
@@ -23,6 +21,8 @@ from prunebench.plugins import ready
 from prunebench.records.metrics import NOTIONS
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.base import Split
+from tests.engine.structure.unit_graph import Skip, UnitGraph
+from tests.walking import descend, prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from torch import nn
-from walking import registering
 
 import prunebench as pb
 from prunebench.engine.method import build
@@ -16,6 +15,7 @@ from prunebench.errors import DuplicateNameError, PruningError, SpecError
 from prunebench.registry import METHODS
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.base import Split
+from tests.walking import registering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

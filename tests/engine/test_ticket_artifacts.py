@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_training import conv, random_masks, same
 from torch import nn
 
 from prunebench.engine.masks import Masks
@@ -17,6 +16,7 @@ from prunebench.engine.ticket import Phase, Ticket, Trained
 from prunebench.environment import Environment
 from prunebench.graph import Outcome
 from prunebench.harness.artifacts import ArtifactStore
+from tests.engine.training.plain_training import conv, random_masks, same
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from staged import LAYERS, TOTAL, T, equal, found, largest, network, plain, task, trained
-from walking import registering
 
 import prunebench as pb
 from prunebench.engine.masks import Masks
@@ -15,6 +13,8 @@ from prunebench.errors import PruningError, SpecError, UnknownNameError
 from prunebench.graph import Component
 from prunebench.registry import METHODS, chooses
 from prunebench.spec import Spec
+from tests.methods.staged import LAYERS, TOTAL, T, equal, found, largest, network, plain, task, trained
+from tests.walking import registering
 
 
 def reinit(of, **given):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from staged import LAYERS, TOTAL, T, equal, found, plain, schedule, trained
 
 from prunebench.errors import SpecError
+from tests.methods.staged import LAYERS, TOTAL, T, equal, found, plain, schedule, trained
 
 
 def by_layer(weights, masks):

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from walking import open_session, walk
 
 import prunebench as pb
 from prunebench.engine.method import build
@@ -18,6 +17,7 @@ from prunebench.engine.prunable import prunable
 from prunebench.errors import SpecError
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.base import Split
+from tests.walking import open_session, walk
 
 
 def network() -> tuple[nn.Module, tuple[Tensor, Tensor]]:

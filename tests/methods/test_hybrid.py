@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from staged import equal, found, plain, trained
 
 import prunebench as pb
 from prunebench.engine.prunable import prunable
 from prunebench.errors import SpecError
 from prunebench.spec import Spec
 from prunebench.tasks.build import build_model
+from tests.methods.staged import equal, found, plain, trained
 
 NETWORKS = {
     "lenet-300-100(width=0.1)": (1, 8, 8),

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from walking import open_session, prune
 
 import prunebench as pb
 from prunebench.engine.method import build
@@ -24,6 +23,7 @@ from prunebench.spec import Spec
 from prunebench.tasks.build import build_model
 from prunebench.tasks.datasets.base import Split
 from prunebench.tasks.recipes.base import Recipe
+from tests.walking import open_session, prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -93,6 +93,17 @@ def test_the_first_event_chooses_what_targeted_prunes_and_costs_the_same():
     assert all((after.weights[name][~mask] != 0).any() for name, mask in disturbed.masks.items() if not mask.all())
 
 
+@pytest.mark.parametrize("kind", ["zero", "gaussian"])
+@pytest.mark.parametrize("filters", [False, True], ids=["weights", "filters"])
+def test_random_targets_are_those_that_pruning_has_at_every_event(kind, filters):
+    of = "-filters" if filters else ""
+    subject = task(mlp(*WIDTHS), SHAPE)
+    pruned = found(f"targeted{of}(target=random, {TWO})", subject, 0.5)
+    disturbed = found(f"noise{of}(target=random, kind={kind}, batches=3, {TWO})", subject, 0.5)
+    assert pruned.masks == disturbed.masks
+    assert pruned.events[0]["kept"] == disturbed.events[0]["kept"]
+
+
 def test_each_event_disturbs_what_it_chose_or_all_that_was_chosen():
     for cumulative in (False, True):
         states, _, ticket, targets = written(f"noise(batches=3, cumulative={str(cumulative).lower()}, {TWO})")

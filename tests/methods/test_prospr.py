@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from walking import registering
 
 import prunebench as pb
 from prunebench.engine.prunable import prunable
 from prunebench.errors import PruningError
 from prunebench.methods.prospr import prospr
+from tests.walking import registering
 
 if TYPE_CHECKING:
     from prunebench.engine.selection.scoring import Scores, Scoring

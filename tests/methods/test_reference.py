@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from walking import registering
 
 import prunebench as pb
 from prunebench.engine.masks import Masks
 from prunebench.engine.selection.scoring import Objective
 from prunebench.engine.structure.effective import Connectivity
+from tests.walking import registering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

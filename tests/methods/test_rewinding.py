@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import staged
 import torch
-from staged import TOTAL, T, equal, found, largest, plain, schedule, trained
 
 import prunebench as pb
 from prunebench.engine.ticket import Phase
 from prunebench.errors import PrunebenchError, SpecError
 from prunebench.methods.lottery import rounds
 from prunebench.methods.rewinding import FineTune, LearningRateRewinding, WeightRewinding
+from tests.methods import staged
+from tests.methods.staged import TOTAL, T, equal, found, largest, plain, schedule, trained
 
 
 @pytest.mark.parametrize(("rewind", "step"), [(0.25, 5), (0.35, 7), (3.0, 15)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from staged import equal, found, plain, trained
 from torch import nn
 
 import prunebench as pb
@@ -12,6 +11,7 @@ from prunebench.engine.prunable import prunable
 from prunebench.errors import PruningError
 from prunebench.spec import Spec
 from prunebench.tasks.build import build_model
+from tests.methods.staged import equal, found, plain, trained
 
 
 def mlp(width, inputs=6, classes=3):

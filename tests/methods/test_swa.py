@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import pytest
 import torch
-from staged import BATCH, LAYERS, LR, SAMPLES, TOTAL, T, data, equal, found, network, plain, schedule, trained
 
 from prunebench.errors import PrunebenchError, PruningError, SpecError
+from tests.methods.staged import (
+    BATCH,
+    LAYERS,
+    LR,
+    SAMPLES,
+    TOTAL,
+    T,
+    data,
+    equal,
+    found,
+    network,
+    plain,
+    schedule,
+    trained,
+)
 
 
 def averaged(masks, start, ends, rate, weights=None, begin=0):

@@ -13,19 +13,18 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from plain_training import plain_loop, random_masks, same
-
 import prunebench as pb
 from prunebench.engine.prunable import prunable
 from prunebench.engine.ticket import Phase, Ticket, Trained
 from prunebench.errors import TrainingError
-from prunebench.graph import Component
+from prunebench.graph import Component, spending
 from prunebench.plugins import ready
 from prunebench.registry import RECIPES
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
 from prunebench.steps.train import trained
 from prunebench.tasks.build import build_model, load_dataset
+from tests.engine.training.plain_training import plain_loop, random_masks, same
 
 ready()
 MODEL, DATA = "mlp(widths=[10],repeat=1)", "digits"
@@ -43,6 +42,13 @@ def run(recipe=RECIPE, repetition=0, model=MODEL, **more):
         model=Component("model", Spec.parse(model)), dataset=Component("dataset", Spec.parse(DATA)),
         recipe=Component(RECIPES.kind, Spec.parse(recipe)), repetition=repetition, **more,
     )  # fmt: skip
+
+
+def spent(**more):
+    """What a run of the step counts."""
+    with spending() as counts:
+        run(**more)
+    return counts
 
 
 def network(repetition=0):
@@ -156,7 +162,7 @@ def test_curves_change_no_weight_and_are_left_out_where_they_are_off():
     assert off.value["series"] is None
     assert same(on.tensors, off.tensors)
     assert {**on.value, "series": None} == off.value
-    assert on.spent == off.spent
+    assert spent() == spent(curves=False)
 
 
 def test_weights_at_the_rewind_points_are_those_of_trainings_that_stop_there():
@@ -216,12 +222,11 @@ def test_a_reason_to_skip_is_passed_on():
 
 def test_samples_and_operations_are_counted():
     """A forward pass is in·out by layer, a training step three of them a sample, whatever is masked."""
-    outcome = run()
     examples = 3 * len(splits()["train"])
-    assert outcome.spent == {"examples": examples, "macs": 3 * examples * (64 * 10 + 10 * 10)}
-    assert outcome.value["steps"] == 12
-    masked = run(ticket=stored(Ticket(random_masks(network(), 0.1))))
-    assert masked.spent == outcome.spent
+    counts = {"examples": examples, "macs": 3 * examples * (64 * 10 + 10 * 10)}
+    assert spent() == counts
+    assert run().value["steps"] == 12
+    assert spent(ticket=stored(Ticket(random_masks(network(), 0.1)))) == counts
 
 
 # Divergence ----------------------------------------------------------------------------------------------------------

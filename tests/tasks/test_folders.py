@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fake_data import encoded, pixels, tree, write_images
 from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -24,6 +23,7 @@ from prunebench.tasks.datasets.listing import listed
 from prunebench.tasks.datasets.places import data_at, data_folder, located
 from prunebench.tasks.datasets.reader import Reader
 from prunebench.tasks.datasets.stream import Stream
+from tests.tasks.fake_data import encoded, pixels, tree, write_images
 
 ready()
 CIFAR = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-images.tar.xz"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from fake_data import tree, write_images
 
 from prunebench.graph import Component, Outcome, step
 from prunebench.plugins import ready
@@ -16,6 +15,7 @@ from prunebench.spec import Spec
 from prunebench.tasks.datasets import identity
 from prunebench.tasks.datasets.places import data_at
 from prunebench.tasks.registration import dataset
+from tests.tasks.fake_data import tree, write_images
 
 ready()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fake_data import pixels, tree, write_images
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -17,6 +16,7 @@ from prunebench.tasks.datasets.images import Images, Scale, value_counts
 from prunebench.tasks.datasets.listing import listed
 from prunebench.tasks.datasets.reader import Reader
 from prunebench.tasks.datasets.stream import Stream
+from tests.tasks.fake_data import pixels, tree, write_images
 
 SCALE = Scale(torch.tensor([100.0, 120.0, 140.0]), torch.tensor([50.0, 60.0, 70.0]))
 COUNT = 12

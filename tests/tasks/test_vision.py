@@ -7,7 +7,16 @@ import io
 import numpy as np
 import pytest
 import torch
-from fake_data import (
+from PIL import Image
+from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
+
+from prunebench.errors import DataError
+from prunebench.plugins import ready
+from prunebench.registry import DATASETS
+from prunebench.spec import Spec
+from prunebench.tasks.build import fetch_dataset
+from prunebench.tasks.datasets import tiny_imagenet
+from tests.tasks.fake_data import (
     cifar_files,
     md5,
     mnist_files,
@@ -18,15 +27,6 @@ from fake_data import (
     tar_gz,
     tiny_imagenet_zip,
 )  # fmt: skip
-from PIL import Image
-from torchvision.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
-
-from prunebench.errors import DataError
-from prunebench.plugins import ready
-from prunebench.registry import DATASETS
-from prunebench.spec import Spec
-from prunebench.tasks.build import fetch_dataset
-from prunebench.tasks.datasets import tiny_imagenet
 
 ready()
 

@@ -17,8 +17,10 @@ from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import one_dtype, private_copy, prunable
 from prunebench.engine.selection.allocate import Ties
 from prunebench.engine.structure.bounds import cut_layers
+from prunebench.engine.structure.cost import PASSES, cost_of
 from prunebench.engine.structure.linearised import Power, flow_scores, synaptic_flow
 from prunebench.errors import PruningError
+from prunebench.graph import counted, spend
 from prunebench.seeding import seed_of
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Scoring:
     def __init__(
         self, model: nn.Module, weights: Mapping[str, Tensor], dense: Mapping[str, Tensor], masks: Masks,
         shape: tuple[int, ...], mode: Mode, batch: Split | None, batch_size: int, generator: torch.Generator,
+        macs: int = 0,
     ) -> None:  # fmt: skip
         """Made by `Session`, one a round."""
         self.model = model
@@ -66,6 +69,7 @@ class Scoring:
         self.generator = generator
         self._batch = batch
         self._batch_size = batch_size
+        self._macs = macs
 
     @property
     def samples(self) -> int:
@@ -100,6 +104,8 @@ class Scoring:
             count = -(-len(part) // size)
             dealt = torch.split(part, size) if self.mode == "eval" else [part[number::count] for number in range(count)]
             for chosen in dealt:
+                spend("examples", len(chosen))
+                spend("macs", PASSES * self._macs * len(chosen))
                 yield x[chosen], y[chosen]
 
     def loss(self, *, temperature: float = 1.0, parts: int = 1) -> Objective:
@@ -246,6 +252,11 @@ class Session:
         """Layers that by themselves cut input from output."""
         return cut_layers(self._model, self._shape)
 
+    @cached_property
+    def _macs(self) -> int:
+        """Of one forward pass on one sample."""
+        return cost_of(self._model, self._shape).macs
+
     def masks(self, index: Index) -> Masks:
         """Masks that keep the weights at flat indices `index`."""
         flat = torch.zeros(self.layout.total, dtype=torch.bool)
@@ -269,7 +280,7 @@ class Session:
             weight.requires_grad_(True)
         context = Scoring(
             self._model, self._weights, self._dense, masks, self._shape, self._mode, self._batch, self._batch_size,
-            torch.Generator().manual_seed(seed),
+            torch.Generator().manual_seed(seed), self._macs if counted() and self._batch is not None else 0,
         )  # fmt: skip
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.enable_grad():

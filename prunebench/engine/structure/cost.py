@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+PASSES = 3
+"""Forward passes that one with its backward pass counts as: gradients of inputs and of weights cost one each."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayerCost:
     """Weights and MACs of one prunable tensor."""

@@ -11,6 +11,7 @@ from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.prunable import prunable
 from prunebench.engine.training.trainer import check_held
 from prunebench.errors import TrainingError, UsageError
+from prunebench.seeding import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +71,9 @@ def _kind(value: object) -> str:
 class FunctionTrainer:
     """What `Trainer` is for a recipe, for a user's function."""
 
-    def __init__(self, model: nn.Module, train: TrainFunction, *, device: torch.device, phase: Phase) -> None:
+    def __init__(
+        self, model: nn.Module, train: TrainFunction, *, device: torch.device, phase: Phase, repetition: int = 0
+    ) -> None:
         """Make ready; the network moves to the device.
 
         Raises:
@@ -86,6 +89,7 @@ class FunctionTrainer:
         self.step = self.begun = round(phase.begin * train.steps)
         self.examples = 0
         self._function, self._phase = train.function, phase
+        self._device, self._repetition = device, repetition
         self._masks: Masks | None = None
         self._held: dict[str, Tensor] = {}
         self._before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -117,6 +121,9 @@ class FunctionTrainer:
     def run(self, until: int | None = None) -> None:
         """Train up to a step; None is to the end.
 
+        torch's random stream depends on the repetition and on where the stretch begins alone: a run up to a rewind
+        point and the whole one shuffle alike, and so do all methods.
+
         Raises:
             TrainingError: pruned weights are no longer zero, or weights are not finite; at the end, no weight is
                 other than when it all began.
@@ -126,7 +133,9 @@ class FunctionTrainer:
             return
         rate = self._phase.rate if self.constant is None else "final"
         stretch = Stretch(self.masks, self.step, end, self.total, rate, self._phase.scale)
-        with torch.enable_grad():
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.enable_grad():
+            torch.manual_seed(seed_of("train-function", self._repetition, epoch=self.step))
             self._function(self.model, stretch)
         self.step = end
         self._clear()

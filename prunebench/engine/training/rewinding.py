@@ -38,7 +38,9 @@ def trainer_of(subject: Subject, model: nn.Module, phase: Phase | None = None) -
         PruningError: nothing says how to train it.
     """
     if subject.by_function is not None:
-        return FunctionTrainer(model, subject.by_function, device=subject.device, phase=phase or Phase())
+        return FunctionTrainer(
+            model, subject.by_function, device=subject.device, phase=phase or Phase(), repetition=subject.repetition
+        )
     if subject.recipe is None or subject.train is None:
         raise PruningError("the method trains: give it a task, that is data and a recipe, or a train function")
     return Trainer(

@@ -78,7 +78,7 @@ class WeightTargets:
                 f"density {ctx.density:g} keeps {ctx.count} weights, fewer than the layers have that stay whole: "
                 "more layers, or a larger density"
             )
-        self._ctx, self._size = ctx, size
+        self._ctx, self._size, self._generator = ctx, size, ctx.stream("targets")
         mine = {name: sizes[name] for name in names}
         self._pools = [(names, room)] if scope == "global" else [([n], k) for n, k in _parts(mine, room).items()]
         self._masks = self._before = Masks.full({name: weight.cpu() for name, weight in ctx.weights.items()})
@@ -101,7 +101,7 @@ class WeightTargets:
             now = Masks({name: self._masks[name] for name in names})
             count = kept_after(now.total(), final, event, events)
             if count < now.kept():
-                priorities = _priorities({name: values[name] for name in names}, self._size, self._ctx.generator)
+                priorities = _priorities({name: values[name] for name in names}, self._size, self._generator)
                 found |= self._ctx.keep(priorities, count, now)
         self._before, self._masks = self._masks, Masks(found)
         return self._masks.kept() < self._before.kept()
@@ -126,6 +126,7 @@ class FilterTargets:
         """
         self.notes: tuple[str, ...] = ()
         self._ctx, self._size, self._by, self._scope = ctx, size, by, scope
+        self._generator = ctx.stream("targets")
         self._channels = channels = Channels.of(ctx.model, ctx.shape)
         able = [layer.name for layer in ctx.layers if any(layer.name in g.channels for g in channels.groups.values())]
         if not able:
@@ -154,7 +155,7 @@ class FilterTargets:
         values = importance.of_channels(
             self._by, self._ctx.model, self._channels, self._groups, self._ctx.shape, self._ctx.scoring_set
         )
-        order = _priorities(values, self._size, self._ctx.generator)
+        order = _priorities(values, self._size, self._generator)
         self._before = self._removed
         self._removed = {name: flags.clone() for name, flags in self._removed.items()}
         if self._scope == "global":

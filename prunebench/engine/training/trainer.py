@@ -12,9 +12,11 @@ from torch.nn import functional as F
 
 from prunebench.engine.masks import Masks, check_alike
 from prunebench.engine.prunable import prunable
+from prunebench.engine.structure.cost import PASSES, cost_of
 from prunebench.engine.ticket import Phase, under
 from prunebench.engine.training.augment import Augmentation
 from prunebench.errors import PruningError, TrainingError
+from prunebench.graph import counted, spend
 from prunebench.seeding import seed_of
 from prunebench.tasks.recipes.rates import last, share
 
@@ -123,11 +125,20 @@ class Trainer:
         """
         end = self.total if until is None else min(until, self.total)
         devices = [self.device] if self.device.type == "cuda" else []
+        seen = self.examples
         # Whoever had the network before may have left gradients.
         self._optimiser.zero_grad(set_to_none=True)
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
             while self.step < end:
                 self._epoch(min(end, (self.step // self.per_epoch + 1) * self.per_epoch))
+        if counted():
+            spend("examples", self.examples - seen)
+            spend("macs", PASSES * self._macs * (self.examples - seen))
+
+    @functools.cached_property
+    def _macs(self) -> int:
+        """Of one forward pass of the dense network on one sample."""
+        return cost_of(self.model, self._train.shape).macs
 
     def state(self) -> dict[str, Tensor]:
         """All that the rest of the run depends on: `restore` on a trainer made alike goes on to the bit."""

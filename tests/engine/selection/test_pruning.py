@@ -12,8 +12,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from walking import descend, prune, walk
-from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.collapse import Observer
 from prunebench.engine.method import build
@@ -25,6 +23,8 @@ from prunebench.errors import PruningError, ScoreError
 from prunebench.plugins import ready
 from prunebench.spec import Spec
 from prunebench.tasks.models.initial import initialised
+from tests.walking import descend, prune, walk
+from tests.zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable

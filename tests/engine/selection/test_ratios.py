@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from walking import registering
 
 import prunebench as pb
 from prunebench.engine.layout import Layout
@@ -22,6 +21,7 @@ from prunebench.errors import DuplicateNameError, PruningError, SpecError, Unkno
 from prunebench.graph import Component
 from prunebench.registry import METHODS
 from prunebench.spec import Spec
+from tests.walking import registering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
-from walking import descend, open_session, prune
 
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
@@ -20,6 +19,7 @@ from prunebench.engine.selection.scorer import ScoreMethod, Words
 from prunebench.engine.selection.scoring import Objective, Scores, Scoring, Session
 from prunebench.errors import PruningError
 from prunebench.tasks.datasets.base import Split
+from tests.walking import descend, open_session, prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from residual import residual
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import SelfAttention, Skip, UnitGraph
-from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.collapse import Observer
 from prunebench.engine.masks import Masks
@@ -22,6 +19,9 @@ from prunebench.engine.prunable import prunable
 from prunebench.engine.structure.bounds import cut_layers, fewest_weights, shortest_path
 from prunebench.engine.structure.effective import Connectivity
 from prunebench.errors import UnsupportedOperatorError
+from tests.engine.residual import residual
+from tests.engine.structure.unit_graph import SelfAttention, Skip, UnitGraph
+from tests.zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable

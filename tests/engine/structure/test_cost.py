@@ -11,13 +11,13 @@ import torch
 import torchvision
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from unit_graph import SelfAttention, Skip
-from zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.engine.structure.cost import cost_of
 from prunebench.errors import PruningError
+from tests.engine.structure.unit_graph import SelfAttention, Skip
+from tests.zoo import conv_4, lenet_300_100, resnet_20, vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import Gate, SelfAttention, Skip, UnitGraph
-from zoo import resnet_20, vgg_16
 
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.engine.structure.attention import scaled_dot_product
 from prunebench.engine.structure.effective import Connectivity
 from prunebench.errors import PruningError, UnsupportedOperatorError
+from tests.engine.structure.unit_graph import Gate, SelfAttention, Skip, UnitGraph
+from tests.zoo import resnet_20, vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,16 +13,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from residual import perceptron, residual
 from torch import nn
 from torch.nn import functional as F
-from unit_graph import Gate, SelfAttention, Skip, UnitGraph
-from zoo import resnet_20, vgg_16
 
 from prunebench.engine.prunable import prunable
 from prunebench.engine.structure.linearised import flow_scores as scores_of
 from prunebench.engine.structure.linearised import synaptic_flow
 from prunebench.errors import PruningError, UnsupportedOperatorError
+from tests.engine.residual import perceptron, residual
+from tests.engine.structure.unit_graph import Gate, SelfAttention, Skip, UnitGraph
+from tests.zoo import resnet_20, vgg_16
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_training import CLASSES, mlp, trainer, vectors
 from torch import nn
 from torchvision.transforms.v2 import functional as tv
 
@@ -16,6 +15,7 @@ from prunebench.engine.training.augment import Augmentation
 from prunebench.errors import TrainingError
 from prunebench.tasks.datasets.images import Images, Scale
 from prunebench.tasks.recipes.base import Recipe
+from tests.engine.training.plain_training import CLASSES, mlp, trainer, vectors
 
 
 def stream(seed=0):

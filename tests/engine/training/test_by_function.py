@@ -6,12 +6,12 @@ import copy
 
 import pytest
 import torch
-from plain_training import CPU, conv, mlp, pictures, random_masks, same, trainer, vectors
 from torch import nn
 
 import prunebench as pb
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
+from prunebench.engine.prunable import prunable
 from prunebench.engine.subject import Subject
 from prunebench.engine.ticket import Phase
 from prunebench.engine.training.by_function import FunctionTrainer, TrainFunction
@@ -21,6 +21,7 @@ from prunebench.plugins import ready
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
 from prunebench.tasks.recipes.base import Recipe
+from tests.engine.training.plain_training import CPU, conv, mlp, pictures, random_masks, same, trainer, vectors
 
 ready()
 STEPS, BATCH, EACH = 20, 6, 4
@@ -104,6 +105,49 @@ def test_the_users_model_stays_as_it_is():
     assert all(torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters())
     assert not any(module._forward_pre_hooks for module in model.modules())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def shuffling(data, ends):
+    """A loop that draws its batches from torch's own random stream, as a shuffling DataLoader does."""
+
+    def loop(model, stretch):
+        for _ in range(stretch.begin, stretch.end):
+            index = torch.randperm(22)[:BATCH]
+            gradients = torch.autograd.grad(
+                nn.functional.cross_entropy(model(data.x[index]), data.y[index]), list(model.parameters())
+            )
+            with torch.no_grad():
+                for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+                    parameter.sub_(0.2 * gradient)
+            stretch.masks.apply(model)
+        ends.append((stretch.begin, stretch.end, copy.deepcopy(model.state_dict())))
+
+    return loop
+
+
+def test_all_runs_of_a_repetition_shuffle_alike_so_that_rewound_weights_lie_on_the_dense_runs_way():
+    data, model, ends = vectors(), mlp(), []
+    given = {"density": 0.3, "train": shuffling(data, ends), "steps": STEPS, "input_shape": (6,)}
+    ticket = pb.find_ticket(model, "lottery(rewind=0.25)", **given)
+    ((_, _, dense),) = [end for end in ends if end[:2] == (0, STEPS)]
+    for other in ("lr-rewinding", "lottery"):
+        ends.clear()
+        pb.find_ticket(model, other, **given)
+        assert same(ends[0][2], dense)
+    ends.clear()
+    pb.train(model, None, train=given["train"], steps=STEPS)
+    assert same(ends[0][2], dense)
+    # The ticket's weights are five of the dense run's steps away from the initialisation.
+    middle = copy.deepcopy(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("train-function", 0, epoch=0))
+        shuffling(data, [])(middle, pb.Stretch(Masks.full(prunable(model)), 0, 5, STEPS))
+        assert same(middle.state_dict(), ticket.weights)
+        shuffling(data, [])(middle, pb.Stretch(Masks.full(prunable(model)), 5, STEPS, STEPS))
+    assert same(middle.state_dict(), dense)
+    ends.clear()
+    pb.find_ticket(model, "lottery", seed=1, **given)
+    assert not same(ends[0][2], dense), "another repetition shuffles otherwise"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_training import CLASSES, FEATURES, conv, mlp, pictures, same, vectors
 from torch import nn
 
 from prunebench.engine.training.evaluate import evaluate
 from prunebench.errors import TrainingError
 from prunebench.tasks.datasets.base import Split
+from tests.engine.training.plain_training import CLASSES, FEATURES, conv, mlp, pictures, same, vectors
 
 
 def in_double(model, data):

@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-from plain_training import CPU, FEATURES, conv, mlp, pictures, random_masks, same, trainer, vectors
 from torch import nn
 
 from prunebench.engine.prunable import prunable
@@ -15,6 +14,17 @@ from prunebench.engine.ticket import Phase, Ticket
 from prunebench.engine.training.rewinding import average, train
 from prunebench.errors import PruningError
 from prunebench.tasks.recipes.base import Recipe
+from tests.engine.training.plain_training import (
+    CPU,
+    FEATURES,
+    conv,
+    mlp,
+    pictures,
+    random_masks,
+    same,
+    trainer,
+    vectors,
+)
 
 RECIPE = Recipe(lr=0.1, batch=5, epochs=4, rewind=(), schedule="constant", validation=0)
 

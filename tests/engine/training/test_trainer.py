@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from plain_training import (
+from torch import nn
+
+from tests.engine.training.plain_training import (
     CLASSES,
     CPU,
     FEATURES,
@@ -25,11 +27,8 @@ from plain_training import (
     trainer,
     vectors,
 )
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
-from fake_data import tree, write_images
-
 from prunebench.engine.prunable import private_copy
 from prunebench.engine.ticket import Phase
 from prunebench.engine.training.trainer import Trainer
@@ -39,6 +38,7 @@ from prunebench.tasks.datasets.base import Split
 from prunebench.tasks.datasets.stream import Stream
 from prunebench.tasks.recipes.base import Recipe
 from prunebench.tasks.recipes.rates import last
+from tests.tasks.fake_data import tree, write_images
 
 # A plain loop --------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_training import CLASSES, FEATURES, conv, mlp, pictures, random_masks, trainer, vectors
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
@@ -16,6 +15,7 @@ from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.errors import PruningError
 from prunebench.tasks.recipes.base import Recipe
+from tests.engine.training.plain_training import CLASSES, FEATURES, conv, mlp, pictures, random_masks, trainer, vectors
 
 
 @st.composite

@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_training import conv, mlp, pictures, random_masks, same, seen, trainer, vectors
 from safetensors.torch import load, save
 from torch import nn
 
 from prunebench.engine.ticket import Phase
 from prunebench.tasks.recipes.base import Recipe
+from tests.engine.training.plain_training import conv, mlp, pictures, random_masks, same, seen, trainer, vectors
 
 
 class Noisy(nn.Sequential):
