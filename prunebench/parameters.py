@@ -27,6 +27,13 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Mark of an annotation: the number is not below this one, `Annotated[int, AtLeast(1)]`."""
+
+    minimum: float
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One typed parameter of an entry."""
 
@@ -76,13 +83,15 @@ class Parameter:
     ) -> Parameter:
         """Read a keyword parameter's annotation: int, float, bool, str, tuple, Literal of words, and unions of them.
 
-        A string marked by `Names` is a spec itself.
+        A string marked by `Names` is a spec itself, a number marked by `AtLeast` has a minimum.
 
         Raises:
             TypeError: no annotation, one that no spec can write, or no default that fits it.
         """
-        kinds = [mark.kind for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Names)]
-        hint = typing.get_args(hint)[0] if kinds else hint
+        marks: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+        kinds = [mark.kind for mark in marks if isinstance(mark, Names)]
+        least = [mark.minimum for mark in marks if isinstance(mark, AtLeast)]
+        hint = typing.get_args(hint)[0] if kinds or least else hint
         names: list[str] = []
         choices: list[str] = []
         for part in typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,):
@@ -98,6 +107,7 @@ class Parameter:
             default = parameter.default
         if default is inspect.Parameter.empty:
             raise TypeError(f"parameter {parameter.name!r} needs a default")
+        minimum = max(least, default=minimum)
         found = cls(parameter.name, tuple(names), default, tuple(choices), minimum, "".join(kinds))
         try:
             # As its type has it: `width: float = 1` and `width=1.0` are one way of writing the same thing.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 from prunebench.engine.method import Need, Trait, known
 from prunebench.errors import PruningError
-from prunebench.parameters import Names, Parameter
+from prunebench.parameters import AtLeast, Names, Parameter
 from prunebench.registry import METHODS, STAGED, chooses, describe, whole
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
@@ -31,6 +30,9 @@ TRAINING: frozenset[Need] = frozenset({"data", "labels", "gradients", "training"
 
 MethodSpec = Annotated[str, Names(METHODS.kind)]
 """A parameter that is the spec of another method: checked while planning, and written in one way only."""
+
+Position = Annotated[float, AtLeast(0)]
+"""A parameter that is a place in a training: a share of its length below 1, epochs from 1 up."""
 
 C = TypeVar("C", bound=type["Method"])
 N = TypeVar("N")
@@ -200,9 +202,6 @@ def method(
 
 
 def _parameters(cls: type) -> list[Parameter]:
-    scope = vars(sys.modules[cls.__module__])
-    signature = inspect.signature(cls)
-    return [
-        Parameter.of(signature.parameters[f.name], eval(f.type, scope) if isinstance(f.type, str) else f.type)
-        for f in dataclasses.fields(cls)
-    ]
+    # Inherited ones are read where they are written.
+    hints, signature = get_type_hints(cls, include_extras=True), inspect.signature(cls)
+    return [Parameter.of(signature.parameters[f.name], hints[f.name]) for f in dataclasses.fields(cls)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from prunebench.engine import archive
 from prunebench.engine.holding import Holding, zero
 from prunebench.engine.masks import Masks, check_alike, shapes_in
 from prunebench.engine.prunable import prunable
-from prunebench.errors import PruningError
+from prunebench.errors import PruningError, SpecError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,11 @@ Rate = Literal["recipe", "final"]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The part of a recipe that a network is trained by."""
+    """The part of a recipe that a network is trained by.
+
+    Raises:
+        SpecError: a value that no training can have.
+    """
 
     begin: float = 0.0
     """Where training starts: a share of the recipe's length T below 1, epochs from 1 up."""
@@ -35,7 +40,24 @@ class Phase:
     scale: float = 1.0
     """Of all learning rates."""
     length: float = 1.0
-    """Of the whole schedule, over T; the phase begins with the same epochs' batches whatever it is."""
+    """Of the whole schedule, over T."""
+    after: float | None = None
+    """Trainings behind the weights that it starts from, in units of T: its epochs are the next ones, with batches,
+    crops and mirrors that the weights have not seen. None: the recipe's own epochs from `begin` on, as those of all
+    that start from initial weights, or from weights of the dense run at that very point."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.begin < math.inf:
+            raise SpecError(f"phase: begin={self.begin:g} is no position: a share of T below 1, epochs from 1 up")
+        if self.rate not in get_args(Rate):
+            raise SpecError(f"phase: rate={self.rate!r} is no rate{suggestion(self.rate, get_args(Rate))}")
+        if self.after is not None and not 0 <= self.after < math.inf:
+            raise SpecError(f"phase: after={self.after:g} is no number of trainings")
+        for name, value in (("scale", self.scale), ("length", self.length)):
+            if not 0 < value < math.inf:
+                raise SpecError(f"phase: {name}={value:g} is not positive")
+        if self.length <= self.begin < 1:
+            raise SpecError(f"phase: begin={self.begin:g} leaves nothing of a schedule of {self.length:g} T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +78,7 @@ class Ticket:
     spent: float = 0.0
     """Trainings that finding it took, in units of T."""
     events: tuple[Mapping[str, float], ...] = ()
-    """What happened on the way, one entry a pruning event: see `engine.events`."""
+    """What happened on the way, one entry a pruning event: see `engine.training.events`."""
 
     def apply(self, model: nn.Module) -> None:
         """Give a model the weights that training starts from, pruned ones zero, in place.
@@ -113,7 +135,7 @@ class Ticket:
         value = {
             "kept": self.masks.kept(),
             "notes": list(self.notes),
-            "phase": None if phase is None else [phase.begin, phase.rate, phase.scale, phase.length],
+            "phase": None if phase is None else [phase.begin, phase.rate, phase.scale, phase.length, phase.after],
             "sparse": self.sparse,
             "spent": self.spent,
             "events": [dict(event) for event in self.events],

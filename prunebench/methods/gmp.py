@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from prunebench.engine.custom import TRAINING, Method, method
+from prunebench.engine.custom import TRAINING, Method, Position, method
 from prunebench.engine.layout import Layout
 from prunebench.engine.selection.ratios import quotas
 from prunebench.engine.ticket import Phase, Ticket
-from prunebench.engine.training.by_function import FunctionTrainer
+from prunebench.engine.training.events import Timing
 from prunebench.errors import PruningError, SpecError
 from prunebench.methods.uniform import uniform
-from prunebench.tasks.recipes.base import in_steps
+from prunebench.parameters import AtLeast
 
 if TYPE_CHECKING:
     from prunebench.engine.context import Pruning
+    from prunebench.engine.training.by_function import FunctionTrainer
     from prunebench.engine.training.trainer import Trainer
 
 _LONGER = 1.5
@@ -44,9 +45,9 @@ _CLASSIFIER = 0.2
 class GMP(Method):
     """Smallest weights go in many cuts during one training, fast at first and then slower (Zhu & Gupta 2017)."""
 
-    start: float = 0.25
-    end: float = 0.75
-    events: int = 20
+    start: Position = 0.25
+    end: Position = 0.75
+    events: Annotated[int, AtLeast(1)] = 20
     initial: float = 0.0
     """Sparsity of the first cut."""
     scope: Literal["layer", "global"] = "layer"
@@ -58,11 +59,6 @@ class GMP(Method):
         Raises:
             SpecError: a parameter is out of range, or two do not go together.
         """
-        for name, position in (("start", self.start), ("end", self.end)):
-            if not position >= 0:
-                raise SpecError(f"gmp: {name}={position:g} is no position: a share of training below 1, else epochs")
-        if self.events < 1:
-            raise SpecError(f"gmp: events={self.events} is less than the one cut that there has to be")
         if not 0 <= self.initial < 1:
             raise SpecError(f"gmp: initial={self.initial:g} is no sparsity in [0, 1)")
         if self.variant == "v2" and self.scope == "global":
@@ -122,25 +118,8 @@ class GMP(Method):
         Raises:
             SpecError: the cuts end before they begin, or after the training.
         """
-        start, end = self._at("start", trainer), self._at("end", trainer)
-        if start > end:
-            raise SpecError(f"gmp: start={self.start:g} (step {start:g}) lies behind end={self.end:g} (step {end:g})")
-        return {round(start + (end - start) * i / self.events): i / self.events for i in range(self.events + 1)}
-
-    def _at(self, name: str, trainer: Trainer | FunctionTrainer) -> float:
-        """A position's step, not rounded.
-
-        Raises:
-            SpecError: it is past the end of the training, or counts epochs where there are none.
-        """
-        position: float = getattr(self, name)
-        if position >= 1 and isinstance(trainer, FunctionTrainer):
-            raise SpecError(f"gmp: {name}={position:g} counts epochs: a train function takes shares below 1")
-        step = in_steps(position, trainer.total, trainer.per_epoch)
-        if step > trainer.total:
-            length = trainer.total / trainer.per_epoch
-            raise SpecError(f"gmp: {name}={position:g} is past the end of the training, {length:g} epochs")
-        return step
+        steps = Timing(self.start, self.end, 0.0, self.events + 1).steps(trainer, "gmp")
+        return {step: number / self.events for number, step in enumerate(steps)}
 
 
 def cubic(done: float, initial: float, final: float) -> float:

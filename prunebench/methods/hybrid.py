@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.custom import TRAINING, Method, MethodSpec, method
+from prunebench.engine.custom import TRAINING, Method, MethodSpec, Position, method
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Hybrid(Method):
     """Smart ratios for the layers, the largest trained magnitudes within each, learning rates from the beginning."""
 
     ratios: MethodSpec = "smart-ratio"
-    rewind: float = 0.0
+    rewind: Position = 0.0
 
     def tickets(self, steps: Steps[N], density: float) -> N:
         """Train, cut within layers, rewind the schedule."""

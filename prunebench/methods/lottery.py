@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.custom import TRAINING, Method, MethodSpec, method
+from prunebench.engine.custom import TRAINING, Method, MethodSpec, Position, method
 from prunebench.errors import SpecError
 from prunebench.spec import canonical_density
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from prunebench.engine.ticket import Rate
 
 
+_MOST = 1000
+"""Rounds: a rate that needs more is a slip, and planning it would take minutes."""
+
+
 def rounds(density: float, rate: float) -> Iterator[float]:
     """Densities after each round that removes a share `rate` of what is left; the last one is exactly d.
 
     Raises:
-        SpecError: the share is outside (0, 1].
+        SpecError: the share is outside (0, 1], or takes more than a thousand rounds.
     """
     if not 0 < rate <= 1:
         raise SpecError(
             f"rate={rate:g} is outside (0, 1]: it is the share of the remaining weights that a round prunes"
         )
+    if (1 - rate) ** _MOST > density:
+        raise SpecError(f"rate={rate:g} takes more than {_MOST} rounds to density {density:g}: prune more in a round")
     left, number = 1.0, 0
     while left > density:
         number += 1
@@ -72,7 +78,7 @@ class Lottery(Method):
     """Largest trained magnitudes of one dense training, from their initial values."""
 
     by: MethodSpec = "magnitude"
-    rewind: float = 0.0
+    rewind: Position = 0.0
 
     def tickets(self, steps: Steps[N], density: float) -> N:
         """Train, cut, rewind."""
@@ -93,7 +99,7 @@ class IMP(Method):
     """Iterative magnitude pruning: train, prune a fifth of what is left, rewind, again."""
 
     rate: float = 0.2
-    rewind: float = 0.0
+    rewind: Position = 0.0
     by: MethodSpec = "magnitude"
 
     def tickets(self, steps: Steps[N], density: float) -> N:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from prunebench.engine.custom import TRAINING, method
 from prunebench.engine.ticket import Ticket
@@ -12,6 +12,7 @@ from prunebench.engine.training.events import Log
 from prunebench.engine.training.targets import FilterTargets, WeightTargets
 from prunebench.errors import SpecError
 from prunebench.methods.targeted import PAPER, Eventful
+from prunebench.parameters import AtLeast
 
 if TYPE_CHECKING:
     from prunebench.engine.context import Pruning
@@ -40,18 +41,15 @@ class _Disturbed(Eventful):
 
     kind: Literal["zero", "gaussian"] = "zero"
     returns: Literal["old", "zero", "redrawn"] = "old"
-    batches: int = 50
+    batches: Annotated[int, AtLeast(1)] = 50
     cumulative: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked without a training.
 
         Raises:
-            SpecError: a parameter is out of range, or two do not go together.
+            SpecError: two parameters do not go together.
         """
-        super().__post_init__()
-        if self.batches < 1:
-            raise SpecError(f"{self.called}: batches={self.batches} is less than the one batch that there has to be")
         if self.kind == "gaussian" and self.returns != "old":
             raise SpecError(f"{self.called}: returns={self.returns} is of kind=zero; noisy weights do not go away")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.custom import TRAINING, Method, MethodSpec, method
+from prunebench.engine.custom import TRAINING, Method, MethodSpec, Position, method
 from prunebench.methods.lottery import in_rounds
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _RENDA = "Renda et al. 2020, Comparing rewinding and fine-tuning in neural netwo
 class WeightRewinding(Method):
     """Largest trained magnitudes, back to their values and learning rates at T − t."""
 
-    rewind: float = 0.1
+    rewind: Position = 0.1
     rate: float = 1.0
     by: MethodSpec = "magnitude"
 
@@ -46,7 +46,8 @@ class WeightRewinding(Method):
     notes=(
         "W_T ⊙ m, trained from T − t to T by the recipe's learning rates. `rewind` is the position T − t: a share of T "
         "below 1, epochs from 1 up; 0 is t = T, which the paper recommends with rate=0.2: a fifth of the remaining "
-        "weights goes each round, and the next round starts from what is trained then. rate=1 is one-shot. r rounds "
+        "weights goes each round, and the next round starts from what is trained then. Its epochs are new ones, as those of a "
+        "longer training would be: batches and crops that the weights have not seen. rate=1 is one-shot. r rounds "
         "train for T + r·t in all; dense-long and reinit(long=true) are controls of equal length. BatchNorm's "
         "statistics go on from those of W_T. What released sanity-check code calls by this name is t = T."
     ),
@@ -54,7 +55,7 @@ class WeightRewinding(Method):
 class LearningRateRewinding(Method):
     """Largest trained magnitudes with their trained values, and the learning rates from T − t again."""
 
-    rewind: float = 0.0
+    rewind: Position = 0.0
     rate: float = 1.0
     by: MethodSpec = "magnitude"
 
@@ -71,7 +72,7 @@ class LearningRateRewinding(Method):
     notes=(
         "W_T ⊙ m, trained for t at the last learning rate of the recipe, or 1 % of its largest where a schedule falls "
         "to nothing. `begin` is the position T − t, as `rewind` is for the other two, so that equal values are equal "
-        "budgets: training lasts as long as the recipe has left and sees the batches of those epochs; 0 is t = T. "
+        "budgets: training lasts as long as the recipe has left, through new epochs; 0 is t = T. "
         "rate=1 is one-shot; rate=0.2 prunes and trains in rounds, as Han et al. do, who choose a threshold a layer "
         "from its standard deviation by hand: `by` says over what weights compete. Their change of dropout and of "
         "regularisation with the sparsity is left out."
@@ -80,7 +81,7 @@ class LearningRateRewinding(Method):
 class FineTune(Method):
     """Largest trained magnitudes with their trained values, trained on at the last learning rate."""
 
-    begin: float = 0.0
+    begin: Position = 0.0
     rate: float = 1.0
     by: MethodSpec = "magnitude"
 

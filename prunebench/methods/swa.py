@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.engine.custom import TRAINING, Method, MethodSpec, method
+from prunebench.engine.custom import TRAINING, Method, MethodSpec, Position, method
 from prunebench.errors import SpecError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Averaged(Method):
     """A ticket's weights, averaged over the last epochs of its training under its one mask."""
 
     of: MethodSpec = "lottery"
-    start: float = 0.75
+    start: Position = 0.75
     rate: float = 0.5
 
     def tickets(self, steps: Steps[N], density: float) -> N:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from prunebench.engine.custom import TRAINING, Method, method
+from prunebench.engine.custom import TRAINING, Method, Position, method
 from prunebench.engine.ticket import Ticket
 from prunebench.engine.training.events import Log, Timing
 from prunebench.engine.training.targets import FilterTargets, WeightTargets
-from prunebench.errors import SpecError
+from prunebench.parameters import AtLeast
 
 if TYPE_CHECKING:
     from prunebench.engine.context import Pruning
@@ -38,21 +38,11 @@ class Eventful(Method):
     target: Literal["small", "random", "large"] = "small"
     """Which of a layer go: those of the least importance, any, those of the greatest."""
     scope: Literal["layer", "global"] = "layer"
-    layers: Literal["hidden", "all"] | int | tuple[str, ...] = "hidden"
-    start: float = 0.2
-    end: float = 0.65
-    interval: float = 0.0
-    events: int = 4
-
-    def __post_init__(self) -> None:
-        """Check what can be checked without a training.
-
-        Raises:
-            SpecError: a parameter is out of range.
-        """
-        self.timing.check(self.called)
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise SpecError(f"{self.called}: layers={self.layers} is less than the one layer that there has to be")
+    layers: Annotated[Literal["hidden", "all"] | int | tuple[str, ...], AtLeast(1)] = "hidden"
+    start: Position = 0.2
+    end: Position = 0.65
+    interval: Position = 0.0
+    events: Annotated[int, AtLeast(1)] = 4
 
     @property
     @abstractmethod

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from prunebench.graph import Component
+from prunebench.errors import PluginError, PrunebenchError, PruningError
+from prunebench.graph import Component, Node
 from prunebench.registry import METHODS, RECIPES, STAGED
 from prunebench.spec import Spec
 from prunebench.steps.average import averaged
@@ -15,13 +17,20 @@ from prunebench.steps.prune import pruned
 from prunebench.steps.train import trained
 
 if TYPE_CHECKING:
-    from prunebench.graph import Node
+    from prunebench.registry import Entry
     from prunebench.tasks.recipes.base import Recipe
+
+_TICKETS = frozenset(step.target for step in (averaged, control, cut, pruned, whole))
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """`Steps` of one task and repetition, whose results are nodes."""
+    """`Steps` of one task and repetition, whose results are nodes.
+
+    Raises:
+        SpecError: a position outside of the recipe, as far as that shows without data.
+        PruningError: a ticket where a trained network is needed, or the other way round; `by` is no score.
+    """
 
     model: Spec
     dataset: Spec
@@ -35,8 +44,10 @@ class Nodes:
 
         To train the whole network as a ticket is the dense training.
         """
-        if ticket is not None and ticket.step == whole.target:
+        if ticket is not None and _ticket(ticket).step == whole.target:
             ticket = None
+        if until is not None:
+            self._recipe.check_position(until)
         return trained(**self._task(), ticket=ticket, until=until, curves=self.curves)
 
     def cut(
@@ -44,31 +55,37 @@ class Nodes:
         begin: float = 0.0, rate: str = "recipe", scale: float = 1.0, sparse: bool = True,
     ) -> Node:  # fmt: skip
         """A ticket of a trained network's weights; see `engine.custom.Steps`."""
+        self._recipe.check_position(begin)
         source, position = None, None
         if weights:
-            recipe: Recipe = RECIPES.get(self.recipe.name)(**RECIPES.resolve(self.recipe))
-            position = recipe.rewind_point(weights)
+            position = self._recipe.rewind_point(weights)
             source = self.train() if position is not None else self.train(until=weights)
         return cut(
-            **self._task(), network=network, density=density, by=_method(by), source=source, position=position,
-            final=weights is None, begin=begin, rate=rate, scale=scale, sparse=sparse,
+            **self._task(), network=_network(network), density=density, by=_scored(by), source=source,
+            position=position, final=weights is None, begin=begin, rate=rate, scale=scale, sparse=sparse,
         )  # fmt: skip
 
     def control(self, ticket: Node, *, fresh: bool = False, dense: bool = False, long: bool = False) -> Node:
         """A ticket to compare with; see `engine.custom.Steps`."""
-        return control(**self._task(), ticket=ticket, fresh=fresh, dense=dense, long=long)
+        return control(**self._task(), ticket=_ticket(ticket), fresh=fresh, dense=dense, long=long)
 
     def average(self, ticket: Node, *, start: float, rate: float) -> Node:
         """A ticket after training, with averaged weights; see `engine.custom.Steps`."""
-        return averaged(**self._task(), ticket=ticket, start=start, rate=rate)
+        self._recipe.check_position(start)
+        return averaged(**self._task(), ticket=_ticket(ticket), start=start, rate=rate)
 
     def find(self, method: str, density: float) -> Node:
-        """The ticket of a method, in its stages if it has any."""
+        """The ticket of a method, in its stages if it has any.
+
+        Raises:
+            UnknownNameError, SpecError: no such method, or a value that it cannot have.
+            PruningError: its stages end in no ticket, or it does not declare that it trains.
+            PluginError: it fails in another way.
+        """
         spec = METHODS.minimal(Spec.parse(method))
-        entry, resolved = METHODS.entry(spec.name), METHODS.resolve(spec)
+        entry = METHODS.entry(spec.name)
         if STAGED in entry.capabilities:
-            found: Node = METHODS.get(spec.name)(resolved).method.tickets(self, density)
-            return found
+            return self._staged(entry, spec, density)
         needs = set(entry.capabilities)
         more: dict[str, Any] = {}
         if "training" in needs:
@@ -82,6 +99,24 @@ class Nodes:
         """The dense network as a ticket."""
         return whole(model=Component("model", self.model), dataset=Component("dataset", self.dataset))
 
+    def _staged(self, entry: Entry, spec: Spec, density: float) -> Node:
+        if "training" not in entry.capabilities:
+            raise PruningError(f"method {entry.name!r} may not train: declare needs={{'training'}}")
+        try:
+            return _ticket(METHODS.get(entry.name)(METHODS.resolve(spec)).method.tickets(self, density))
+        except PrunebenchError as error:
+            raise type(error)(f"method {spec}: {error}") from error
+        except Exception as error:
+            if entry.module.partition(".")[0] == "prunebench":
+                raise
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            raise PluginError(f"method {spec} fails while it is planned: {message}") from error
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        found: Recipe = RECIPES.get(self.recipe.name)(**RECIPES.resolve(self.recipe))
+        return found
+
     def _task(self) -> dict[str, Any]:
         return {
             "model": Component("model", self.model),
@@ -89,6 +124,27 @@ class Nodes:
             "recipe": Component(RECIPES.kind, self.recipe),
             "repetition": self.repetition,
         }
+
+
+def _ticket(value: object) -> Node:
+    if isinstance(value, Node) and value.step in _TICKETS:
+        return value
+    what = "a trained network" if isinstance(value, Node) else type(value).__name__
+    raise PruningError(f"{what} was given where a ticket is needed: cut it first")
+
+
+def _network(value: object) -> Node:
+    if isinstance(value, Node) and value.step == trained.target:
+        return value
+    what = "a ticket" if isinstance(value, Node) else type(value).__name__
+    raise PruningError(f"{what} was given where a trained network is needed: train it first")
+
+
+def _scored(text: str) -> Component:
+    method = _method(text)
+    if "training" in METHODS.entry(method.spec.name).capabilities:
+        raise PruningError(f"by={method} trains, and has no scores to prune a trained network by")
+    return method
 
 
 def _method(text: str) -> Component:

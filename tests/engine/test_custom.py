@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import prunebench as pb
 from prunebench.engine.method import build
 from prunebench.engine.subject import Subject
 from prunebench.errors import DuplicateNameError, PruningError, SpecError
+from prunebench.parameters import AtLeast
 from prunebench.registry import METHODS
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.base import Split
@@ -42,6 +44,28 @@ def registered(prune: Any, **given: Any) -> None:
 
 def pruned(density: float = 0.2, **given: Any) -> pb.Masks:
     return pb.prune(network(), "probe", density=density, **{"input_shape": (6,), **given})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(pb.Method):
+    """Parameters that methods of other files inherit."""
+
+    start: Annotated[float, AtLeast(0)] = 0.25
+    events: Annotated[int | Literal["all"], AtLeast(1)] = 4
+
+
+def test_parameters_have_the_minimum_and_the_module_of_where_they_are_written() -> None:
+    elsewhere: dict[str, Any] = {"__name__": "prunebench.spec", "pb": pb, "Timed": Timed}
+    exec("class Late(Timed):\n    by: str = 'x'\n    def prune(self, ctx):\n        return ctx.keep(0)", elsewhere)
+    pb.method("late")(elsewhere["Late"])
+    found = {p.name: (p.types, p.choices, p.minimum) for p in METHODS.entry("late").parameters}
+    assert found["start"] == (("float",), (), 0)
+    assert found["events"] == (("int",), ("all",), 1)
+    assert found["by"] == (("str",), (), None)
+    for text, message in (("start=-0.1", "start=-0.1 must be at least 0"), ("events=0", "events=0 must be at least 1")):
+        with pytest.raises(SpecError, match=message):
+            METHODS.resolve(Spec.parse(f"late({text})"))
+    assert METHODS.resolve(Spec.parse("late(start=0, events=all)")) == {"start": 0.0, "events": "all", "by": "x"}
 
 
 def test_a_class_with_typed_attributes_is_a_method_with_parameters() -> None:

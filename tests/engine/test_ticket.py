@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from prunebench.engine.masks import Masks
 from prunebench.engine.prunable import prunable
 from prunebench.engine.ticket import Phase, Ticket, Trained
-from prunebench.errors import PruningError
+from prunebench.errors import PruningError, SpecError
 
 
 def network(seed: int = 0) -> nn.Sequential:
@@ -41,6 +41,35 @@ def alike(one: Ticket, other: Ticket) -> bool:
             return False
     plain = [dataclasses.replace(ticket, weights=None, held={}) for ticket in (one, other)]
     return plain[0] == plain[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"begin": -0.5}, "begin=-0.5 is no position"),
+        ({"begin": float("nan")}, "begin=nan is no position"),
+        ({"rate": "fnal"}, "rate='fnal' is no rate .did you mean 'final'"),
+        ({"scale": -1.0}, "scale=-1 is not positive"),
+        ({"scale": 0.0}, "scale=0 is not positive"),
+        ({"length": 0.0}, "length=0 is not positive"),
+        ({"length": float("inf")}, "length=inf is not positive"),
+        ({"begin": 0.9, "length": 0.5}, "begin=0.9 leaves nothing of a schedule of 0.5 T"),
+    ],
+)
+def test_phases_that_no_training_can_have_are_refused(values, message) -> None:
+    with pytest.raises(SpecError, match=f"^phase: {message}"):
+        Phase(**values)
+    # A file with one is damaged.
+    value, tensors = Ticket(drawn(network())).stored()
+    plain = {**dataclasses.asdict(Phase()), **values}
+    with pytest.raises(SpecError, match=message):
+        Ticket.read({**value, "phase": list(plain.values())}, tensors, prunable(network()))
+
+
+def test_phases_at_the_ends_of_what_there_can_be() -> None:
+    assert Phase(0.0, length=0.01).begin == 0
+    assert Phase(0.5, length=0.51).length == 0.51
+    assert Phase(8.0, "final", 1e-3, 0.5).begin == 8
 
 
 @pytest.mark.parametrize("kind", ["complete", "plain", "trained"])

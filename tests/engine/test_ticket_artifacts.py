@@ -49,7 +49,10 @@ def assert_equal(found, expected):
 NUMBERS = st.floats(0, 1e6) | st.sampled_from([0.1, 1 / 3, 1e-300])
 NOTES = st.lists(st.text(max_size=9), max_size=3).map(tuple)
 HELD = {"1.bias": torch.tensor([True, False, True]), "7.bias": torch.tensor([False, False, False])}
-PHASES = st.builds(Phase, NUMBERS, st.sampled_from(["recipe", "final"]), NUMBERS, NUMBERS)
+LENGTHS = st.floats(1, 1e6)
+PHASES = st.builds(
+    Phase, NUMBERS, st.sampled_from(["recipe", "final"]), LENGTHS, LENGTHS, st.none() | NUMBERS
+)  # fmt: skip
 
 
 @settings(max_examples=30, deadline=None)

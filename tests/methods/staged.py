@@ -53,8 +53,11 @@ def schedule(step):
     return LR * (0.1 if step >= T // 2 else 1.0)
 
 
-def plain(weights=None, begin=0, end=T, rate=schedule, masks=None):
-    """Weights after the steps from `begin` up to `end`, pruned weights and their gradients being set to zero."""
+def plain(weights=None, begin=0, end=T, rate=schedule, masks=None, behind=None):
+    """Weights after the steps from `begin` up to `end`, pruned weights and their gradients being set to zero.
+
+    `behind` steps are behind the weights already, so that the next batches come; None takes those of the steps.
+    """
     model, (x, y) = network(), data()
     model.load_state_dict(weights or {}, strict=False)
     for name, mask in (masks or {}).items():
@@ -62,7 +65,7 @@ def plain(weights=None, begin=0, end=T, rate=schedule, masks=None):
     optimiser = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY, fused=True)
     model.train()
     for step in range(begin, end):
-        epoch, place = divmod(step, PER_EPOCH)
+        epoch, place = divmod(step if behind is None else behind + step - begin, PER_EPOCH)
         order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(seed_of("data-order", 0, epoch=epoch)))
         batch = order[place * BATCH : (place + 1) * BATCH]
         optimiser.param_groups[0]["lr"] = rate(step)

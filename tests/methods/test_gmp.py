@@ -304,9 +304,9 @@ def test_a_run_of_the_suite_takes_it(command, tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ("events=0", "events=0 is less than"),
-        ("start=-0.1", r"start=-0\.1 is no position"),
-        ("end=-1", r"end=-1 is no position"),
+        ("events=0", "events=0 must be at least 1"),
+        ("start=-0.1", r"start=-0\.1 must be at least 0"),
+        ("end=-1", "end=-1 must be at least 0"),
         ("initial=-0.1", r"initial=-0\.1 is no sparsity"),
         ("initial=1.0", r"initial=1 is no sparsity"),
         ("variant=v2, scope=global", "variant=v2 says what each layer keeps"),

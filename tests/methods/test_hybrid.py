@@ -10,7 +10,7 @@ from prunebench.engine.prunable import prunable
 from prunebench.errors import SpecError
 from prunebench.spec import Spec
 from prunebench.tasks.build import build_model
-from tests.methods.staged import equal, found, plain, trained
+from tests.methods.staged import T, equal, found, plain, trained
 
 NETWORKS = {
     "lenet-300-100(width=0.1)": (1, 8, 8),
@@ -47,9 +47,9 @@ def test_layers_keep_what_smart_ratios_give_them_and_the_largest_trained_weights
 def test_it_trains_from_trained_weights_by_the_whole_recipe():
     ticket = found("hybrid", 0.3)
     assert equal(ticket.weights, plain())
-    assert equal(trained(ticket).weights, plain(plain(), masks=ticket.masks))
+    assert equal(trained(ticket).weights, plain(plain(), masks=ticket.masks, behind=T))
     later = found("hybrid(rewind=0.25)", 0.3)
-    assert equal(trained(later).weights, plain(plain(), 5, masks=ticket.masks))
+    assert equal(trained(later).weights, plain(plain(), 5, masks=ticket.masks, behind=T))
 
 
 @pytest.mark.parametrize("ratios", ["erk", "smart-ratio(profile=ascending)", "smart-ratio(decay=square)", "igq"])

@@ -266,7 +266,7 @@ def test_redrawn_filters_are_new_throughout():
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("noise(batches=0)", SpecError, "^noise: batches=0 is less than the one batch"),
+        ("noise(batches=0)", SpecError, "batches=0 must be at least 1"),
         ("noise(kind=gaussian, returns=zero)", SpecError, "returns=zero is of kind=zero"),
         ("noise(kind=uniform)", SpecError, "kind=uniform is not"),
         ("noise(returns=never)", SpecError, "returns=never is not"),

@@ -10,8 +10,9 @@ from prunebench.engine.ticket import Phase
 from prunebench.errors import PrunebenchError, SpecError
 from prunebench.methods.lottery import rounds
 from prunebench.methods.rewinding import FineTune, LearningRateRewinding, WeightRewinding
+from prunebench.tasks.datasets.base import Split
 from tests.methods import staged
-from tests.methods.staged import TOTAL, T, equal, found, largest, plain, schedule, trained
+from tests.methods.staged import BATCH, TOTAL, T, equal, found, largest, plain, schedule, trained
 
 
 @pytest.mark.parametrize(("rewind", "step"), [(0.25, 5), (0.35, 7), (3.0, 15)])
@@ -37,16 +38,16 @@ def test_learning_rate_rewinding_keeps_the_weights_and_takes_the_rates_from_ther
     assert equal(ticket.weights, plain())
     assert equal(ticket.masks, largest(plain(), round(0.3 * TOTAL)))
     after = trained(ticket)
-    assert equal(after.weights, plain(plain(), step, T, masks=ticket.masks))
+    assert equal(after.weights, plain(plain(), step, T, masks=ticket.masks, behind=T))
     assert after.spent == 1 + (T - step) / T
 
 
 def test_fine_tuning_takes_the_last_rate_throughout():
     ticket = found("fine-tune(begin=0.25)", 0.3)
     assert equal(ticket.weights, plain())
-    assert ticket.phase == Phase(0.25, "final")
+    assert ticket.phase == Phase(0.25, "final", after=1.0)
     last = schedule(T - 1)
-    assert equal(trained(ticket).weights, plain(plain(), 5, T, rate=lambda step: last, masks=ticket.masks))
+    assert equal(trained(ticket).weights, plain(plain(), 5, T, rate=lambda step: last, masks=ticket.masks, behind=T))
     assert trained(ticket).spent == 1.75
     assert trained(found("fine-tune", 0.3)).spent == 2
 
@@ -71,13 +72,13 @@ def test_the_other_two_go_on_from_the_round_before(name):
     ticket = found(f"{name}(rate=0.5)", 0.2)
     weights = plain()
     masks = largest(weights, 68)
-    for count in (34, 27):
-        weights = plain(weights, rate=rate, masks=masks)
+    for behind, count in ((T, 34), (2 * T, 27)):
+        weights = plain(weights, rate=rate, masks=masks, behind=behind)
         masks = largest(weights, count, masks)
     assert equal(ticket.masks, masks)
     assert equal(ticket.weights, weights)
     assert ticket.spent == 3
-    assert equal(trained(ticket).weights, plain(weights, rate=rate, masks=masks))
+    assert equal(trained(ticket).weights, plain(weights, rate=rate, masks=masks, behind=3 * T))
 
 
 class Asked:
@@ -110,7 +111,7 @@ def test_a_round_prunes_a_share(rate):
 
 @pytest.mark.parametrize("spec", ["weight-rewinding(rewind=5)", "lr-rewinding(rewind=-0.1)", "fine-tune(begin=5)"])
 def test_positions_lie_within_the_recipe(spec):
-    with pytest.raises(PrunebenchError, match="outside the recipe, which has 4 epochs"):
+    with pytest.raises(PrunebenchError, match=r"outside the recipe, which has 4 epochs|must be at least 0"):
         trained(found(spec, 0.3))
 
 
@@ -148,3 +149,22 @@ def test_a_users_train_function_is_asked_for_the_same_parts():
         (0, 100, "recipe", 136), (0, 40, "recipe", 136), (40, 100, "recipe", 34)
     ]  # fmt: skip
     assert rounds_of("lr-rewinding(rate=0.5)")[1:] == [(0, 100, "recipe", 68), (0, 100, "recipe", 34)]
+
+
+def test_going_on_sees_the_batches_of_a_longer_training():
+    """Dense and ticket together see what dense-long sees: T epochs' batches, then the next ones."""
+    seen = []
+    take = Split.take
+
+    def noted(self, index):
+        seen.append(index.tolist())
+        return take(self, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Split, "take", noted)
+        trained(found("lr-rewinding", 0.3))
+        both = [batch for batch in seen if len(batch) == BATCH]
+        seen.clear()
+        trained(found("dense-long(of=lr-rewinding)", 1.0))
+    assert len({tuple(batch) for batch in both}) == 2 * T
+    assert [batch for batch in seen if len(batch) == BATCH][-2 * T :] == both

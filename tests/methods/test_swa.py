@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from prunebench.errors import PrunebenchError, PruningError, SpecError
+import prunebench as pb
+from prunebench.errors import PruningError, SpecError
+from prunebench.seeding import seed_of
 from tests.methods.staged import (
     BATCH,
     LAYERS,
     LR,
+    RECIPE,
     SAMPLES,
     TOTAL,
     T,
@@ -23,10 +28,10 @@ from tests.methods.staged import (
 )
 
 
-def averaged(masks, start, ends, rate, weights=None, begin=0):
+def averaged(masks, start, ends, rate, weights=None, begin=0, behind=None):
     """Mean of the weights at some steps, the rate being constant from `start` on."""
     rates = lambda step: schedule(step) if step < start else rate * LR  # noqa: E731
-    states = [plain(weights, begin, end, rate=rates, masks=masks) for end in ends]
+    states = [plain(weights, begin, end, rate=rates, masks=masks, behind=behind) for end in ends]
     return {name: torch.stack([state[name] for state in states]).mean(0) for name, _ in network().named_parameters()}
 
 
@@ -48,11 +53,22 @@ def test_batchnorm_takes_its_statistics_anew():
     ticket = found("swa(start=0.3)", 0.3)
     x, _ = data()
     hidden = x @ ticket.weights["0.weight"].T + ticket.weights["0.bias"]
-    batches = hidden.split(BATCH)
+    order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(seed_of("statistics", 0)))
+    batches = hidden[order].split(BATCH)
     assert len(batches) == SAMPLES // BATCH
     mean, variance = (torch.stack(list(map(f, batches))).mean(0) for f in (lambda b: b.mean(0), lambda b: b.var(0)))
     torch.testing.assert_close(ticket.weights["1.running_mean"], mean, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(ticket.weights["1.running_var"], variance, rtol=1e-4, atol=1e-6)
+
+
+def test_statistics_are_those_of_all_classes_whatever_the_order_of_the_samples():
+    """Folders of images come class by class."""
+    y = torch.arange(240) // 80
+    x = torch.randn(240, 6, generator=torch.Generator().manual_seed(0)) + 5 * torch.eye(3, 6)[y]
+    task = pb.Task((x, y), replace(RECIPE, batch=24))
+    ticket = pb.find_ticket(network(), "swa", density=1.0, task=task)
+    hidden = x @ ticket.weights["0.weight"].T + ticket.weights["0.bias"]
+    torch.testing.assert_close(ticket.weights["1.running_var"], hidden.var(0), rtol=0.1, atol=0)
 
 
 def test_it_has_been_trained_and_cost_what_the_other_costs():
@@ -67,7 +83,7 @@ def test_it_has_been_trained_and_cost_what_the_other_costs():
 def test_the_other_tickets_own_schedule_leads_to_the_start():
     masks, dense = found("lr-rewinding", 0.3).masks, plain()
     ticket = found('swa(of="lr-rewinding(rewind=0.25)", start=0.75, rate=0.1)', 0.3)
-    wanted = averaged(masks, 15, (20,), 0.1, weights=dense, begin=5)
+    wanted = averaged(masks, 15, (20,), 0.1, weights=dense, begin=5, behind=20)
     for name, value in wanted.items():
         torch.testing.assert_close(ticket.weights[name], value, rtol=1e-5, atol=1e-6)
 
@@ -99,7 +115,7 @@ def test_masks_that_change_are_refused(of):
 def test_there_is_something_to_average():
     with pytest.raises(PruningError, match=r"start=4 leaves no epoch to average of 4"):
         found("swa(start=4.0)", 0.3)
-    with pytest.raises(PrunebenchError, match="outside the recipe"):
+    with pytest.raises(SpecError, match=r"start=-0\.5 must be at least 0"):
         found("swa(start=-0.5)", 0.3)
     with pytest.raises(SpecError, match="rate=0 must be above 0"):
         found("swa(rate=0.0)", 0.3)

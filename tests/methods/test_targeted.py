@@ -325,9 +325,9 @@ def test_a_control_of_whole_filters_keeps_whole_filters():
     ("spec", "density", "error", "message"),
     [
         ("targeted(target=tiny)", 0.5, SpecError, "target=tiny is not"),
-        ("targeted(layers=0)", 0.5, SpecError, "layers=0 is less than the one layer"),
-        ("targeted(events=0)", 0.5, SpecError, "^targeted: events=0"),
-        ("targeted-filters(start=-1)", 0.5, SpecError, "^targeted-filters: start=-1 is no position"),
+        ("targeted(layers=0)", 0.5, SpecError, "layers=0 must be at least 1"),
+        ("targeted(events=0)", 0.5, SpecError, "events=0 must be at least 1"),
+        ("targeted-filters(start=-1)", 0.5, SpecError, "start=-1 must be at least 0"),
         ("targeted(end=9)", 0.5, SpecError, r"^targeted: end=9 is past the end of the training, 8 epochs$"),
         ("targeted(start=0.7)", 0.5, SpecError, "lies behind"),
         ("targeted(layers=3)", 0.5, PruningError, "layers=3 is more than the 2 hidden layers"),

@@ -12,9 +12,11 @@ import torch
 from prunebench.engine.method import build
 from prunebench.engine.subject import Subject
 from prunebench.engine.ticket import Ticket
+from prunebench.errors import PluginError, PruningError, SpecError
 from prunebench.graph import ancestors, decoded, find_step
+from prunebench.methods.lottery import rounds
 from prunebench.plugins import ready
-from prunebench.registry import METHODS, STAGED
+from prunebench.registry import METHODS, STAGED, Entry
 from prunebench.spec import Spec
 from prunebench.steps.nodes import Nodes
 
@@ -89,6 +91,87 @@ def test_a_method_without_stages_is_one_step():
     node = STEPS.find('reinit(of="reinit(of=snip)")', 0.3)
     assert [part.name for part in ancestors([node])] == ["pruned", "control", "control"]
     assert [part.name for part in ancestors([STEPS.find("small-dense", 0.3)])] == ["pruned"]
+
+
+class Stages:
+    """A method as a plug-in has it, made of the stages that a test gives."""
+
+    def __init__(self, tickets):
+        self.method = SimpleNamespace(tickets=tickets)
+
+
+def complain(text):
+    raise ValueError(text)
+
+
+def planning(tickets, *, trains=True, target="plug_in.py:Own"):
+    """Plan a method of one's own."""
+    needs = ("data", "gradients", "labels", "training") if trains else ()
+    METHODS.add(Entry("method", "own", target, capabilities=(*needs, STAGED)), lambda resolved: Stages(tickets))
+    try:
+        return STEPS.find("own", 0.5)
+    finally:
+        del METHODS.entries["own"], METHODS._objects["own"]
+
+
+@pytest.mark.parametrize(
+    ("tickets", "message"),
+    [
+        (lambda steps, d: steps.train(), "a trained network was given where a ticket is needed: cut it first"),
+        (lambda steps, d: None, "NoneType was given where a ticket is needed"),
+        (lambda steps, d: steps.cut(steps.find("lottery", d), d), "a ticket was given where a trained network is"),
+        (lambda steps, d: steps.control(steps.train(), fresh=True), "a trained network was given where a ticket is"),
+        (lambda steps, d: steps.average(steps.train(), start=0.5, rate=1.0), "a trained network was given where"),
+        (lambda steps, d: steps.train(steps.train()), "a trained network was given where a ticket is needed"),
+        (lambda steps, d: steps.cut(None, d), "NoneType was given where a trained network is needed"),
+        (lambda steps, d: steps.cut(steps.train(), d, by="imp"), "by=imp trains, and has no scores"),
+    ],
+)
+def test_stages_in_the_wrong_place_are_refused_while_planning(tickets, message):
+    with pytest.raises(PruningError, match=f"^method own: {message}"):
+        planning(tickets)
+
+
+def test_stages_that_fail_while_planning_are_said_in_one_line_with_their_method():
+    with pytest.raises(PluginError, match=r"^method own fails while it is planned: TypeError: .*'foo'$"):
+        planning(lambda steps, d: steps.cut(steps.train(), d, foo=3))
+    with pytest.raises(PluginError, match=r"^method own fails while it is planned: ValueError: one line of two$"):
+        planning(lambda steps, d: complain("one line\nof two"))
+    # What is built in is no plug-in: its fault is an internal error.
+    with pytest.raises(TypeError, match="'foo'"):
+        planning(lambda steps, d: steps.cut(steps.train(), d, foo=3), target="prunebench.methods.own:Own")
+
+
+def test_stages_of_a_method_that_does_not_say_that_it_trains_are_refused():
+    with pytest.raises(PruningError, match=r"method 'own' may not train: declare needs={'training'}"):
+        planning(lambda steps, d: steps.cut(steps.train(), d), trains=False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "lottery(rewind=3)", "lr-rewinding(rewind=2.5)", "fine-tune(begin=9)", "swa(start=3)",
+        "reinit(of=imp(rewind=3))", "lottery(rewind=-0.5)", "swa(start=-1)", "fine-tune(begin=-0.1)",
+    ],
+)  # fmt: skip
+def test_positions_outside_of_the_recipe_are_refused_while_planning(spec):
+    with pytest.raises(SpecError, match=r"is outside the recipe, which has 2 epochs|must be at least 0"):
+        STEPS.find(spec, 0.5)
+
+
+def test_positions_of_a_recipe_in_steps_are_left_to_those_who_know_the_data():
+    steps = Nodes(MODEL, DATASET, Spec.parse("small-sgd(steps=90, rewind=[])"), 0)
+    assert [part.name for part in ancestors([steps.find("lottery(rewind=5)", 0.5)])][-1] == "cut"
+
+
+@pytest.mark.parametrize("method", ["imp", "lr-rewinding", "fine-tune", "weight-rewinding"])
+def test_a_rate_that_takes_forever_is_refused(method):
+    with pytest.raises(SpecError, match=r"takes more than 1000 rounds to density 0\.3: prune more in a round"):
+        STEPS.find(f"{method}(rate=1e-9)", 0.3)
+    # 0.9988^1000 is 0.301, 0.9987^1000 is 0.272.
+    with pytest.raises(SpecError, match="rounds"):
+        STEPS.find(f"{method}(rate=0.0012)", 0.3)
+    assert len(list(rounds(0.3, 0.0013))) == 926
 
 
 PLAN = """

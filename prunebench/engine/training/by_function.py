@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -40,10 +40,13 @@ class Stretch:
     end: int
     total: int
     """Steps of the whole schedule."""
-    rate: Rate = "recipe"
-    """`final`: the schedule's last learning rate throughout."""
+    rate: Rate | Literal["constant"] = "recipe"
+    """`final`: the schedule's last learning rate throughout; `constant`: `scale` times its largest."""
     scale: float = 1.0
     """Of all learning rates."""
+    place: int = 0
+    """Steps behind the weights, which batches are counted from: `begin`, unless the phase goes on from trained
+    weights, whose next batches are new ones."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class FunctionTrainer:
         self.constant: float | None = None
         self.total = max(1, round(train.steps * phase.length))
         self.step = self.begun = round(phase.begin * train.steps)
+        self._shift = 0 if phase.after is None else round(phase.after * self.length) - self.begun
         self.examples = 0
         self._function, self._phase = train.function, phase
         self._device, self._repetition = device, repetition
@@ -121,8 +125,8 @@ class FunctionTrainer:
     def run(self, until: int | None = None) -> None:
         """Train up to a step; None is to the end.
 
-        torch's random stream depends on the repetition and on where the stretch begins alone: a run up to a rewind
-        point and the whole one shuffle alike, and so do all methods.
+        torch's random stream depends on the repetition and on where the stretch begins alone, counted as `Phase.after`
+        says: a run up to a rewind point and the whole one shuffle alike, and so do all methods.
 
         Raises:
             TrainingError: pruned weights are no longer zero, or weights are not finite; at the end, no weight is
@@ -131,11 +135,13 @@ class FunctionTrainer:
         end = self.total if until is None else min(until, self.total)
         if self.step >= end:
             return
-        rate = self._phase.rate if self.constant is None else "final"
-        stretch = Stretch(self.masks, self.step, end, self.total, rate, self._phase.scale)
+        rate: Rate | Literal["constant"] = "constant" if self.constant is not None else self._phase.rate
+        scale = self._phase.scale if self.constant is None else self.constant
+        place = self.step + self._shift
+        stretch = Stretch(self.masks, self.step, end, self.total, rate, scale, place)
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
-            torch.manual_seed(seed_of("train-function", self._repetition, epoch=self.step))
+            torch.manual_seed(seed_of("train-function", self._repetition, epoch=place))
             self._function(self.model, stretch)
         self.step = end
         self._clear()

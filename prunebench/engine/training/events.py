@@ -36,18 +36,6 @@ class Timing:
     """Between events; 0 spreads `events` of them evenly."""
     events: int
 
-    def check(self, owner: str) -> None:
-        """Check what can be checked without a training.
-
-        Raises:
-            SpecError: a position or number is out of range.
-        """
-        for name, value in (("start", self.start), ("end", self.end), ("interval", self.interval)):
-            if not value >= 0:
-                raise SpecError(f"{owner}: {name}={value:g} is no position: a share of training below 1, else epochs")
-        if self.events < 1:
-            raise SpecError(f"{owner}: events={self.events} is less than the one event that there has to be")
-
     def steps(self, trainer: Trainer | FunctionTrainer, owner: str) -> list[int]:
         """The step after which each event comes, in ascending order; two may fall on one step.
 

@@ -132,6 +132,8 @@ def cut(
         scored = replace(subject, model=subject.network(network.weights), masks=network.masks)
         found = build(by).open(scored).ticket(density)
         masks, notes = found.masks, found.notes
+    if phase is not None and weights is network.weights:
+        phase = replace(phase, after=network.spent)
     return Ticket(
         masks,
         weights,
@@ -220,7 +222,9 @@ def average(subject: Subject, ticket: Ticket, *, start: float, rate: float) -> T
 
 
 def _renew_statistics(subject: Subject, model: nn.Module) -> None:
-    """BatchNorm's running statistics as the mean over one pass of the training data.
+    """BatchNorm's running statistics as the mean over one pass of the training data, shuffled as they are to train.
+
+    In the order of a folder, a batch would be of one class, whose variance is less than that of all samples.
 
     Raises:
         PruningError: there are no data to take them from.
@@ -232,7 +236,8 @@ def _renew_statistics(subject: Subject, model: nn.Module) -> None:
     size = 128 if subject.recipe is None else subject.recipe.batch
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("training", subject.repetition))
-        batches = list(torch.split(torch.arange(len(subject.train)), size))
+        order = torch.Generator().manual_seed(seed_of("statistics", subject.repetition))
+        batches = list(torch.split(torch.randperm(len(subject.train), generator=order), size))
         if len(batches) > 1 and len(batches[-1]) == 1:
             # One sample has no deviation, as in training.
             batches[-2:] = [torch.cat(batches[-2:])]

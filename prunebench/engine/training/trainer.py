@@ -36,7 +36,8 @@ class Trainer:
     A weight that is pruned is zero after every step, and so are its gradient, its momentum and its Adam moments: zero
     weights with zero gradients stay zero under every optimiser and any weight decay. Batches and augmentation of an
     epoch, and dropout of a step, depend on the repetition and on the number of the epoch or step alone, so that a run
-    that is taken up again, or starts anew at a rewind point, sees what the first one saw.
+    that is taken up again, or starts anew at a rewind point, sees what the first one saw. A phase that goes on from
+    trained weights goes on counting.
 
     Attributes:
         model: the network.
@@ -68,6 +69,8 @@ class Trainer:
         self.length = recipe.length(len(train))
         self.total = max(1, round(self.length * phase.length))
         self.step = self.begun = recipe.step_at(phase.begin, len(train))
+        # Epochs are counted, and their batches drawn, by place: the step, unless others came before.
+        self._shift = 0 if phase.after is None else round(phase.after * self.length) - self.begun
         self.examples = 0
         self.samples = len(train)
         self.watch: Callable[[Trainer], None] | None = None
@@ -130,7 +133,8 @@ class Trainer:
         self._optimiser.zero_grad(set_to_none=True)
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
             while self.step < end:
-                self._epoch(min(end, (self.step // self.per_epoch + 1) * self.per_epoch))
+                place = self.step + self._shift
+                self._epoch(min(end, (place // self.per_epoch + 1) * self.per_epoch - self._shift))
         if counted():
             spend("examples", self.examples - seen)
             spend("macs", PASSES * self._macs * (self.examples - seen))
@@ -171,22 +175,23 @@ class Trainer:
         if self._phase.rate == "final":
             part = last(self.recipe, self.length, self.per_epoch)
         else:
-            part = share(self.recipe, self.step, self.total, self.per_epoch)
+            # Positions in epochs stretch as those in shares do.
+            part = share(self.recipe, self.step, self.total, self.per_epoch * self.total / self.length)
         return self.recipe.lr * self._phase.scale * part
 
     def _epoch(self, end: int) -> None:
         """The steps of one epoch, or those that are left of it, up to `end`."""
-        number, first = divmod(self.step, self.per_epoch)
+        number, first = divmod(self.step + self._shift, self.per_epoch)
         seeds = torch.randint(2**62, (self.per_epoch,), generator=self._generator("training", number)).tolist()
         losses: list[Tensor] = []
         masked = [parameter for parameter, _ in self._zeros]
         masks = [mask for _, mask in self._zeros]
         self.model.train()
-        for batch in self._batches(number, first, end - number * self.per_epoch):
+        for batch in self._batches(number, first, first + end - self.step):
             rate = self.rate()
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
-            self._seed(seeds[self.step % self.per_epoch])
+            self._seed(seeds[(self.step + self._shift) % self.per_epoch])
             loss = F.cross_entropy(self.model(batch.x), batch.y, label_smoothing=self.recipe.label_smoothing)
             torch.autograd.backward(loss)
             if grown := [(p.grad, m) for p, m in zip(masked, masks, strict=True) if p.grad is not None]:
@@ -201,7 +206,8 @@ class Trainer:
             step = self.step - len(losses) + finite.index(False)
             value = float(losses[finite.index(False)])
             raise TrainingError(f"training diverged at step {step} of {self.total}: the loss is {value}")
-        if self.watch is not None and (self.step % self.per_epoch == 0 or self.step == self.total):
+        ended = (self.step + self._shift) % self.per_epoch == 0
+        if self.watch is not None and (ended or self.step == self.total):
             self.watch(self)
 
     def _batches(self, epoch: int, first: int, end: int) -> Iterator[Split]:

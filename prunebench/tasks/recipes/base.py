@@ -102,6 +102,15 @@ class Recipe:
         if self.steps == 0 and any(place >= 1 and place > self.epochs for place in places):
             raise SpecError(f"recipe: {name}={written(value)} lies past the end, {self.epochs:g} epochs")
 
+    def check_position(self, position: float) -> None:
+        """Refuse a position outside of the recipe, as far as that shows without data.
+
+        Raises:
+            SpecError: it is below 0, or in epochs past the last one.
+        """
+        if position < 0 or (self.steps == 0 and 1 <= position > self.epochs):
+            raise SpecError(f"position {position:g} is outside the recipe, which has {self.epochs:g} epochs")
+
     def rewind_point(self, position: float) -> float | None:
         """The rewind point that a position is, whether either counts a share or epochs; None if it is none."""
 
@@ -134,7 +143,7 @@ class Recipe:
         return step
 
 
-def in_steps(position: float, total: int, per_epoch: int) -> float:
+def in_steps(position: float, total: int, per_epoch: float) -> float:
     """A position in steps, not rounded, of a training of so many and of so many an epoch."""
     return position * (total if position < 1 else per_epoch)
 

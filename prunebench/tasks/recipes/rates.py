@@ -16,7 +16,7 @@ _LEAST = 1e-2
 """Share of the largest rate that fine-tuning takes where a schedule ends at nearly nothing."""
 
 
-def share(recipe: Recipe, step: int, total: int, per_epoch: int) -> float:
+def share(recipe: Recipe, step: int, total: int, per_epoch: float) -> float:
     """The learning rate of a step over the largest, in [0, 1].
 
     With s = step / T: `constant` 1; `step` factor^(milestones up to s); `cosine` ½(1 + cos πs); `flat-then-linear` 1,
@@ -28,7 +28,7 @@ def share(recipe: Recipe, step: int, total: int, per_epoch: int) -> float:
         recipe: whose schedule it is.
         step: from 0.
         total: T, in steps.
-        per_epoch: steps of an epoch.
+        per_epoch: steps of an epoch, on a stretched schedule so much longer.
     """
     rise = in_steps(recipe.warmup, total, per_epoch)
     since = max(0.0, step - rise) / (total - rise) if rise < total else 0.0
@@ -48,7 +48,7 @@ def share(recipe: Recipe, step: int, total: int, per_epoch: int) -> float:
     return risen
 
 
-def last(recipe: Recipe, total: int, per_epoch: int) -> float:
+def last(recipe: Recipe, total: int, per_epoch: float) -> float:
     """The share with which fine-tuning goes on: that of the last step, or 1 % where it falls to nothing."""
     if recipe.schedule in {"cosine", "one-cycle"}:
         return _LEAST

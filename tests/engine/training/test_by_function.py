@@ -44,7 +44,7 @@ def imitation(data, calls=None, hold=False):
         for step in range(stretch.begin, stretch.end):
             last = stretch.rate == "final" or step >= stretch.total / 2
             optimiser.param_groups[0]["lr"] = stretch.scale * 0.2 * (0.2 if last else 1)
-            epoch, number = divmod(step, EACH)
+            epoch, number = divmod(stretch.place + step - stretch.begin, EACH)
             order = torch.randperm(22, generator=torch.Generator().manual_seed(seed_of("data-order", 0, epoch=epoch)))
             index = order[number * BATCH : (number + 1) * BATCH]
             optimiser.zero_grad()

@@ -81,20 +81,6 @@ def test_events_outside_of_the_training_are_refused(given, message):
         steps(*given, total=100, per_epoch=10)
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ((-0.1, 0.5, 0.0, 1), r"start=-0\.1 is no position"),
-        ((0.1, float("nan"), 0.0, 1), "end=nan is no position"),
-        ((0.1, 0.5, -1.0, 1), "interval=-1 is no position"),
-        ((0.1, 0.5, 0.0, 0), "events=0 is less than"),
-    ],
-)
-def test_what_is_no_position_or_number_is_refused_without_a_training(given, message):
-    with pytest.raises(SpecError, match=message):
-        Timing(*given).check("method")
-
-
 def test_a_train_function_has_no_epochs():
     function = TrainFunction(lambda model, stretch: None, 50)
     trainer = FunctionTrainer(nn.Linear(2, 2), function, device=torch.device("cpu"), phase=Phase())

@@ -20,7 +20,7 @@ from prunebench.testing.networks import CONV, RESIDUAL
 from tests.engine.residual import residual
 from tests.engine.shrunk import Calls
 
-REFERENCE = Path(__file__).parents[2] / ".." / "shared" / "data" / "ebn_reference.json"
+REFERENCE = Path(__file__).parents[3] / ".." / "shared" / "data" / "ebn_reference.json"
 
 
 def double(values):

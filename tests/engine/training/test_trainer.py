@@ -5,14 +5,21 @@ from __future__ import annotations
 import copy
 import itertools
 import random
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from prunebench.engine.prunable import private_copy
+from prunebench.engine.ticket import Phase
+from prunebench.engine.training.trainer import Trainer
+from prunebench.errors import SpecError, TrainingError
+from prunebench.tasks.datasets import folders, identity
+from prunebench.tasks.datasets.base import Split
+from prunebench.tasks.datasets.stream import Stream
+from prunebench.tasks.recipes.base import Recipe
+from prunebench.tasks.recipes.rates import last
 from tests.engine.training.plain_training import (
     CLASSES,
     CPU,
@@ -27,17 +34,6 @@ from tests.engine.training.plain_training import (
     trainer,
     vectors,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
-from prunebench.engine.prunable import private_copy
-from prunebench.engine.ticket import Phase
-from prunebench.engine.training.trainer import Trainer
-from prunebench.errors import SpecError, TrainingError
-from prunebench.tasks.datasets import folders, identity
-from prunebench.tasks.datasets.base import Split
-from prunebench.tasks.datasets.stream import Stream
-from prunebench.tasks.recipes.base import Recipe
-from prunebench.tasks.recipes.rates import last
 from tests.tasks.fake_data import tree, write_images
 
 # A plain loop --------------------------------------------------------------------------------------------------------

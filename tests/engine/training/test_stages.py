@@ -13,6 +13,7 @@ from prunebench.engine.subject import Subject
 from prunebench.engine.ticket import Phase, Ticket
 from prunebench.engine.training.rewinding import average, train
 from prunebench.errors import PruningError
+from prunebench.seeding import seed_of
 from prunebench.tasks.recipes.base import Recipe
 from tests.engine.training.plain_training import (
     CPU,
@@ -78,7 +79,8 @@ def test_an_average_is_the_mean_of_the_last_epochs_with_statistics_of_all_sample
         torch.testing.assert_close(ticket.weights[name], (ends[0][name] + ends[1][name]) / 2)
     for name, mask in masks.items():
         assert not ticket.weights[name][~mask].any()
-    hidden = [h @ ticket.weights["0.weight"].T + ticket.weights["0.bias"] for h in data.x.split(sizes)]
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed_of("statistics", 0)))
+    hidden = [h @ ticket.weights["0.weight"].T + ticket.weights["0.bias"] for h in data.x[order].split(sizes)]
     means, variances = (torch.stack([f(h) for h in hidden]).mean(0) for f in (lambda h: h.mean(0), lambda h: h.var(0)))
     torch.testing.assert_close(ticket.weights["1.running_mean"], means, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(ticket.weights["1.running_var"], variances, atol=1e-6, rtol=1e-5)

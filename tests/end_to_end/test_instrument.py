@@ -42,7 +42,7 @@ import torch
 import prunebench as pb
 
 
-@pb.method("rearranged-for-tests", traits={"random"})
+@pb.method("rearranged-for-tests", needs={"training"}, traits={"random"})
 class Rearranged(pb.Method):
     """The mask of `random`, its entries permuted within every layer."""
 
