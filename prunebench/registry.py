@@ -39,6 +39,9 @@ CHOOSES = "chooses"
 WHOLE = "whole"
 """Trait of a method that keeps whole filters: at most round(d·N) weights."""
 
+REGROWS = "regrows"
+"""Trait of a method whose tickets' training drops the masks: what is measured is dense."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

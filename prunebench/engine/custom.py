@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, cast, get_t
 from prunebench.engine.method import Need, Trait, known
 from prunebench.errors import PruningError
 from prunebench.parameters import AtLeast, Names, Parameter
-from prunebench.registry import METHODS, STAGED, chooses, describe, whole
+from prunebench.registry import METHODS, REGROWS, STAGED, chooses, describe, whole
 from prunebench.seeding import seed_of
 from prunebench.spec import Spec
 
@@ -115,6 +115,8 @@ class CustomMethod:
     """The density is its outcome."""
     whole: bool = False
     """It keeps whole filters, so that the count is a bound."""
+    regrows: bool = False
+    """Its tickets' training drops the masks."""
 
     def open(self, subject: Subject) -> CustomFinder:
         """Ready to prune a network, of which every ticket gets a fresh copy."""
@@ -133,7 +135,7 @@ class CustomFinder:
 
         Raises:
             PruningError: it returned no masks of this network, or not exactly round(d·N) weights; of whole filters,
-                more than that.
+                more than that; masks that training drops, undeclared.
         """
         import torch
 
@@ -156,6 +158,8 @@ class CustomFinder:
         if not pruner.chooses and (kept > ctx.count if pruner.whole else kept != ctx.count):
             what = f"kept {kept} weights where density {density:g} asks for {ctx.count}"
             raise PruningError(f"method {pruner.name!r} {what}")
+        if not ticket.sparse and not pruner.regrows:
+            raise PruningError(f"method {pruner.name!r} has its masks dropped by training: declare the trait 'regrows'")
         masks = Masks({name: mask.cpu() for name, mask in ticket.masks.items()})
         return dataclasses.replace(ticket, masks=masks)
 
@@ -193,7 +197,9 @@ def method(
 
         def made(resolved: Mapping[str, Any]) -> CustomMethod:
             spec = Spec(name, tuple(resolved.items()))
-            return CustomMethod(name, made_of(**resolved), frozenset(needs), chooses(spec), whole(spec))
+            return CustomMethod(
+                name, made_of(**resolved), frozenset(needs), chooses(spec), whole(spec), REGROWS in traits
+            )
 
         METHODS.add(entry, made)
         return made_of

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 Need = Literal["data", "labels", "gradients", "training"]
 """What a method looks at; what it does not declare it is not given."""
 
-Trait = Literal["random", "returns", "signed", "conserves", "structured", "nested", "chooses", "whole", "control"]
+Trait = Literal[
+    "random", "returns", "signed", "conserves", "structured", "nested", "chooses", "whole", "regrows", "control"
+]  # fmt: skip
 """What a method is. `random`: the seed decides, with equal network and data; the order of batches, which goes by the
 seed for all that trains, does not make a method random. `returns`: pruned weights may come back in
 later rounds. `signed`: scores below zero mean something. `conserves`: on a bias-free chain of layers every layer's
 scores have one sum. `structured`: the weights of a filter share one score. `nested`: of a method of its own kind, that
 its masks at a smaller density lie within those at a larger one. `chooses`: the density is its outcome, whatever is
-asked for. `whole`: it keeps whole filters, at most round(d·N) weights and as many filters as fit. `control`: it is
-there to be compared with."""
+asked for. `whole`: it keeps whole filters, at most round(d·N) weights and as many filters as fit. `regrows`: its
+tickets' training drops the masks, so that what is measured is dense. `control`: it is there to be compared with."""
 
 
 class Finder(Protocol):

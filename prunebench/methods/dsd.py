@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     "dsd",
     paper="Han et al. 2017, DSD: dense-sparse-dense training for deep neural networks, arXiv:1607.04381",
     needs=TRAINING,
-    traits={"nested"},
+    traits={"nested", "regrows"},
     notes=(
         "Train dense; prune the smallest |W_T| of each layer to the density; train under the masks from W_T; drop the "
         "masks, so that pruned weights start at zero and the others from where they are, and train at `final_scale` of "

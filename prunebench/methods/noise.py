@@ -87,7 +87,9 @@ class _Disturbed(Eventful):
         return Zeroing(trainer, self.returns, ctx.fresh if self.returns == "redrawn" else {})
 
 
-@method("noise", paper=PAPER, needs=TRAINING, traits={"control"}, notes=f"The control of `targeted`. {_NOTES}")
+@method(
+    "noise", paper=PAPER, needs=TRAINING, traits={"control", "regrows"}, notes=f"The control of `targeted`. {_NOTES}"
+)
 class Noise(_Disturbed):
     """The weights that `targeted` would prune are zero or noisy for some batches, and stay."""
 
@@ -102,7 +104,7 @@ class Noise(_Disturbed):
     "noise-filters",
     paper=PAPER,
     needs=TRAINING,
-    traits={"whole", "control"},
+    traits={"whole", "control", "regrows"},
     notes=(
         f"The control of `targeted-filters`. {_NOTES} At zero, a filter's weights, bias, γ and β are: its output is "
         "exactly zero, as where it is pruned, but what reads it keeps its weights. Old values bring back γ, β and "

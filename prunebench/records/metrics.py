@@ -81,6 +81,13 @@ _DEFINED = [
         "optimiser steps on one network over those of the recipe, for finding the ticket and training it",
     ),
     Metric("find_trainings", "T", "lower", "the part of `trainings` that went into finding the ticket"),
+    Metric(
+        "parent_accuracy",
+        "%",
+        "none",
+        "top-1 accuracy on the test samples of the trained network that the ticket was cut from: the dense one, that "
+        "of the round before, or of dsd's sparse phase",
+    ),
     Metric("kept", "weights", "none", "prunable weights that the mask keeps, round(d·N)"),
     Metric("density", "", "none", "kept over prunable weights"),
     Metric("dead_layers", "layers", "lower", "prunable layers without a kept weight"),

@@ -37,4 +37,4 @@ def cut(
     phase = Phase(begin, "final" if rate == "final" else "recipe", scale)
     ticket = rewinding.cut(subject, trained, density, by=by.spec, weights=weights, phase=phase, sparse=sparse)
     value, tensors = ticket.stored()
-    return Outcome({**value, "data": subject.fingerprint}, tensors)
+    return Outcome({**value, "data": subject.fingerprint, "parent": network.value["metrics"]}, tensors)

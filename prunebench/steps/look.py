@@ -33,6 +33,8 @@ def look(model: Component, dataset: Component, ticket: Artifact, network: Artifa
             "trainings": network.value["spent"],
             "find_trainings": ticket.value["spent"],
         }
+        if "parent" in ticket.value:
+            metrics["parent_accuracy"] = ticket.value["parent"]["test_accuracy"]
         series = network.value["series"] or {}
     events = ticket.value["events"]
     if events:

@@ -158,3 +158,17 @@ def test_workers_train_to_the_same_bits_as_the_driver(suite, run, tmp_path):
     inline = {record.row: record.metrics for record in run(path).records}
     spread = pb.run(path, store=tmp_path / "other", jobs=2).records
     assert {record.row: record.metrics for record in spread} == inline
+
+
+def test_what_ends_dense_is_not_ranked_among_the_sparse(suite, run):
+    results = run(suite(["dsd", "lottery", "dense"], densities="[0.1]"))
+    arms = {record.row.method: (record.row.arm, record.metrics["density"]) for record in results.records}
+    assert arms == {"dsd": ("dense in the end", 1), "lottery": (None, pytest.approx(0.1, abs=1e-3)), "dense": (None, 1)}
+    found = {record.row.method: record.metrics for record in results.records}
+    assert found["lottery"]["parent_accuracy"] == found["dense"]["test_accuracy"]
+    assert "parent_accuracy" not in found["dense"]
+    # Of dsd, that of the sparse phase: learning-rate rewinding of the same masks.
+    (sparse,) = run(suite(["lr-rewinding(by=magnitude(scope=layer))"], densities="[0.1]")).records
+    assert found["dsd"]["parent_accuracy"] == sparse.metrics["test_accuracy"]
+    first, second = results.leaderboard().split("dense in the end")
+    assert ("dsd" in first, "dsd" in second) == (False, True)
