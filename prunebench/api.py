@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,8 @@ def prune(
 def find_ticket(
     model: nn.Module, method: str, *, density: float, task: Task | None = None,
     train: Callable[[nn.Module, Stretch], object] | None = None, steps: int | None = None,
-    input_shape: tuple[int, ...] | None = None, batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
+    fresh: Callable[[], nn.Module] | None = None, input_shape: tuple[int, ...] | None = None,
+    batch: tuple[Tensor, Tensor] | None = None, seed: int = 0,
 ) -> Ticket:  # fmt: skip
     """Masks of a method on the user's own network, the weights and the place in the recipe that training starts from.
 
@@ -128,6 +130,8 @@ def find_ticket(
         task: data, and the recipe to train by; scores are taken on its training data.
         train: called with a model and a `Stretch`, trains that model in place from one step to another.
         steps: of the whole schedule of `train`, which has to be said with it.
+        fresh: builds the network with weights of another draw, for controls such as `reinit`; None resets each layer by
+            its own `reset_parameters`, which may be another initialisation than the model's: the ticket says so.
         input_shape: of one input, the batch left out; read from the task or `batch` if one is given.
         batch: inputs `[n, *input_shape]` and labels `[n]`, scored as they are, where there is no task.
         seed: of initialisations, data orders and the method's random streams.
@@ -141,7 +145,14 @@ def find_ticket(
     by_function = _function(task, train, steps)
     if "training" in pruner.needs and (lacks := _lacks(task, by_function)):
         raise PruningError(f"method {pruner.name!r} trains: {lacks}")
-    return pruner.open(_given(model, pruner, input_shape, batch, seed, task, by_function)).ticket(density)
+    subject = _given(model, pruner, input_shape, batch, seed, task, by_function)
+    if fresh is not None:
+        subject = replace(subject, redrawn=fresh)
+    ticket = pruner.open(subject).ticket(density)
+    if ticket.weights is None and "training" in pruner.needs:
+        # A ticket is worth nothing on other weights than those that it was found with: it brings them along.
+        ticket = replace(ticket, weights={n: v.detach().cpu().clone() for n, v in model.state_dict().items()})
+    return ticket
 
 
 def train(
@@ -275,10 +286,15 @@ def _subject(
     model: nn.Module, shape: tuple[int, ...] | None, batch: tuple[Tensor, Tensor] | None, seed: int,
     task: Task | None, by_function: TrainFunction | None,
 ) -> Subject:  # fmt: skip
+    from torch import nn
+
     from prunebench.engine.prunable import prunable
     from prunebench.engine.subject import Subject
     from prunebench.engine.training.task import samples_of
 
+    given: object = model
+    if not isinstance(given, nn.Module):
+        raise UsageError(f"the model is a {type(model).__name__}, not a torch.nn.Module")
     if task is not None:
         if batch is not None:
             raise UsageError("a task and a batch: scores are taken on the task's training data, leave the batch out")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,10 +13,14 @@ from torch.nn.functional import cross_entropy
 
 import prunebench as pb
 from prunebench.engine.custom import TRAINING
+from prunebench.errors import PrunebenchError
 from prunebench.plugins import ready
 from prunebench.registry import METHODS
 from prunebench.tasks.datasets.validation import split
 from tests.own_task import CLASSES, FEATURES, PLAIN, N, data, descend, error_of, network, task
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ready()
 
@@ -49,7 +53,8 @@ def test_a_lottery_ticket_by_a_train_function_is_that_of_the_same_loop_by_hand()
     assert {name: mask.tolist() for name, mask in ticket.masks.items()} == {
         name: mask.tolist() for name, mask in expected.items()
     }
-    assert ticket.weights is None
+    assert ticket.weights is not None
+    assert all(torch.equal(ticket.weights[name], value) for name, value in network().state_dict().items())
     assert ticket.phase == pb.Phase()
     assert ticket.spent == 1
 
@@ -249,7 +254,7 @@ def test_a_train_function_is_told_the_part_of_its_schedule() -> None:
     masks = pb.prune(network(), "random", density=0.5, input_shape=(FEATURES,))
     ticket = pb.Ticket(masks, phase=pb.Phase(begin=0.5, rate="final", scale=0.1))
     pb.train(network(), ticket, train=listens, steps=10)
-    assert told == [pb.Stretch(masks, 5, 10, 10, "final", 0.1)]
+    assert told == [pb.Stretch(masks, 5, 10, 10, "final", 0.1, 5)]
 
 
 def test_a_schedule_whose_last_rate_is_zero_changes_nothing_in_fine_tuning() -> None:
@@ -301,3 +306,41 @@ def test_a_task_splits_as_a_dataset_of_the_benchmark_does() -> None:
     assert torch.equal(found["validation"].whole().x, held.whole().x)
     assert list(task(None).splits()) == ["train", "test"]
     assert "tensor" not in repr(own)
+
+
+def test_a_lottery_ticket_brings_its_initial_weights_along(tmp_path: Path) -> None:
+    ticket = pb.find_ticket(network(), "lottery", density=0.3, task=task(PLAIN))
+    ticket.save(tmp_path / "ticket.safetensors")
+    other = network()
+    for parameter in other.parameters():
+        parameter.data.normal_()
+    pb.Ticket.load(tmp_path / "ticket.safetensors", other).apply(other)
+    for name, value in network().state_dict().items():
+        kept = ticket.masks[name] if name in ticket.masks else torch.ones_like(value, dtype=torch.bool)
+        assert torch.equal(other.state_dict()[name], torch.where(kept, value, 0))
+
+
+def test_controls_draw_weights_as_the_user_does_or_say_that_they_do_not() -> None:
+    def drawn() -> nn.Module:
+        model = network()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, 5.0)
+        return model
+
+    own = pb.find_ticket(network(), "reinit(of=lottery)", density=0.3, task=task(PLAIN), fresh=drawn)
+    again = pb.find_ticket(network(), "reinit(of=lottery)", density=0.3, task=task(PLAIN), fresh=drawn)
+    assert own.weights is not None
+    assert again.weights is not None
+    assert float(own.weights["0.weight"].mean()) > 4
+    assert torch.equal(own.weights["0.weight"], again.weights["0.weight"])
+    assert own.notes == ()
+    reset = pb.find_ticket(network(), "reinit(of=lottery)", density=0.3, task=task(PLAIN))
+    assert reset.notes == ("fresh weights are what each layer's reset_parameters draws",)
+    assert reset.masks == own.masks
+
+
+def test_what_is_no_network_is_said_to_be_none() -> None:
+    with pytest.raises(PrunebenchError, match="the model is a str, not"):
+        pb.find_ticket("model", "lottery", density=0.3, task=task(PLAIN))  # type: ignore[arg-type]
+    with pytest.raises(PrunebenchError, match="the model is a str, not"):
+        pb.prune("model", "random", density=0.3, input_shape=(3,))  # type: ignore[arg-type]

@@ -103,12 +103,12 @@ class Subject:
         Raises:
             PruningError: a layer with parameters of its own has no `reset_parameters`.
         """
-        if self.redrawn is not None:
-            return dict(self.redrawn().state_dict())
-        model = private_copy(self.model).cpu()
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed_of("reinitialisation", self.repetition))
+            if self.redrawn is not None:
+                return dict(self.redrawn().state_dict())
+            model = private_copy(self.model).cpu()
             for name, module in model.named_modules():
                 if callable(reset := getattr(module, "reset_parameters", None)):
                     reset()

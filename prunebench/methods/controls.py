@@ -31,8 +31,10 @@ class Dense(Method):
     traits={"chooses", "control"},
     notes=(
         "The schedule is stretched over the length that finding and training the ticket of `of` at `density` take "
-        "together, in units of T: 2 of a one-shot ticket, r + 1 of r rounds of imp. Milestones in epochs stay where "
-        "they are. `density` decides how many rounds an iterative method takes; for others it changes nothing."
+        "together, in units of T: 2 of a one-shot ticket, r + 1 of r rounds of imp. Its epochs are those that "
+        "the other went through, where that goes on from trained weights. `trainings` counts its own training alone; "
+        "what it took to learn the length stands under `find` in its cost. `density` decides how many rounds an "
+        "iterative method takes; for others it changes nothing."
     ),
 )
 class DenseLong(Method):

@@ -89,6 +89,7 @@ class Lottery(Method):
     "imp",
     paper="Frankle & Carbin 2019; Frankle et al. 2020, Linear mode connectivity and the lottery ticket hypothesis",
     needs=TRAINING,
+    traits={"nested"},
     notes=(
         "Each round trains, removes a share `rate` of the remaining weights, and puts the survivors back to W_k of the "
         "dense run, k being `rewind`. The last round cuts exactly to the density asked for. Rounds at densities that "

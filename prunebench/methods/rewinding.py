@@ -47,8 +47,8 @@ class WeightRewinding(Method):
         "W_T ⊙ m, trained from T − t to T by the recipe's learning rates. `rewind` is the position T − t: a share of T "
         "below 1, epochs from 1 up; 0 is t = T, which the paper recommends with rate=0.2: a fifth of the remaining "
         "weights goes each round, and the next round starts from what is trained then. Its epochs are new ones, as "
-        "those of a longer training would be: batches and crops that the weights have not seen. rate=1 is one-shot. r rounds "
-        "train for T + r·t in all; dense-long and reinit(long=true) are controls of equal length. BatchNorm's "
+        "those of a longer training would be: batches and crops that the weights have not seen. rate=1 is one-shot. "
+        "r rounds train for T + r·t in all; dense-long and reinit(long=true) are controls of equal length. BatchNorm's "
         "statistics go on from those of W_T. What released sanity-check code calls by this name is t = T."
     ),
 )

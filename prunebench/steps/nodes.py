@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import PluginError, PrunebenchError, PruningError
 from prunebench.graph import Component, Node
-from prunebench.registry import METHODS, RECIPES, STAGED
+from prunebench.registry import METHODS, RECIPES, REGROWS, STAGED
 from prunebench.spec import Spec
 from prunebench.steps.average import averaged
 from prunebench.steps.control import control, whole
@@ -103,7 +103,10 @@ class Nodes:
         if "training" not in entry.capabilities:
             raise PruningError(f"method {entry.name!r} may not train: declare needs={{'training'}}")
         try:
-            return _ticket(METHODS.get(entry.name)(METHODS.resolve(spec)).method.tickets(self, density))
+            ticket = _ticket(METHODS.get(entry.name)(METHODS.resolve(spec)).method.tickets(self, density))
+            if ticket.arguments.get("sparse") is False and REGROWS not in entry.capabilities:
+                raise PruningError("its masks are dropped by training: declare the trait 'regrows'")
+            return ticket
         except PrunebenchError as error:
             raise type(error)(f"method {spec}: {error}") from error
         except Exception as error:

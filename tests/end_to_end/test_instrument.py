@@ -87,4 +87,4 @@ def test_late_weights_beat_the_same_mask_drawn_anew_by_points_at_equal_budget(ac
 def test_a_random_mask_and_its_rearrangement_are_worth_the_same(accuracy):
     middle, half = interval(differences(accuracy, "random", "rearranged-for-tests"), 0.95)
     assert abs(middle) < half
-    assert abs(middle) + half < 5
+    assert abs(middle) + half < 3

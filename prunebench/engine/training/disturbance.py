@@ -132,7 +132,7 @@ class Shaking:
         self._trainer, self._generator = trainer, generator
         self._weights = prunable(trainer.model)
         self._until: dict[str, Tensor] = {}
-        self._size: dict[str, float] = {}
+        self._size: dict[str, Tensor] = {}
         self._shaken = -1
         """The step whose noise has been added."""
 
@@ -149,7 +149,8 @@ class Shaking:
             if name in taken and taken[name].any():
                 self._until.setdefault(name, torch.zeros(weight.shape, dtype=torch.int64))[taken[name].cpu()] = until
                 values = weight.detach().cpu()
-                self._size[name] = float((values[live[name]] if live[name].any() else values).std(correction=0))
+                size = (values[live[name]] if live[name].any() else values).std(correction=0)
+                self._size.setdefault(name, torch.zeros_like(values))[taken[name].cpu()] = size
         self._shake()
 
     def end(self) -> None:

@@ -167,14 +167,16 @@ def control(subject: Subject, ticket: Ticket, *, fresh: bool, dense: bool, long:
         dense: drop the masks.
         long: train for as long as finding and training the ticket took together, on a stretched schedule.
     """
-    length = 1.0
+    length, notes = 1.0, list(ticket.notes)
+    if fresh and subject.redrawn is None:
+        notes.append("fresh weights are what each layer's reset_parameters draws")
     if long:
         length = ticket.spent + (0.0 if ticket.phase is None else remaining(subject, ticket.phase))
     return Ticket(
         Masks.full(subject.layers) if dense else ticket.masks,
         subject.fresh() if fresh else None,
         phase=Phase(length=length),
-        notes=(*ticket.notes, *((f"trained for {length:g} T",) if long else ())),
+        notes=(*notes, *((f"trained for {length:g} T",) if long else ())),
         held={} if dense else ticket.held,
         spent=0.0 if dense else ticket.spent,
     )
