@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.api import cost, effective_density, find_ticket, prune, run, score, train
     from prunebench.engine.context import Pruning
-    from prunebench.engine.custom import Method, method
+    from prunebench.engine.custom import Method, MethodSpec, method
     from prunebench.engine.masks import Masks
     from prunebench.engine.selection.ratios import KeepRatios, Layers
     from prunebench.engine.selection.scorer import keep_ratios, scorer
@@ -28,6 +28,7 @@ _HOMES = {
     "Layers": "prunebench.engine.selection.ratios",
     "Masks": "prunebench.engine.masks",
     "Method": "prunebench.engine.custom",
+    "MethodSpec": "prunebench.engine.custom",
     "Phase": "prunebench.engine.ticket",
     "PrunebenchError": "prunebench.errors",
     "Pruning": "prunebench.engine.context",
@@ -57,6 +58,7 @@ __all__ = [
     "Layers",
     "Masks",
     "Method",
+    "MethodSpec",
     "Phase",
     "PrunebenchError",
     "Pruning",

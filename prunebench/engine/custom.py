@@ -178,8 +178,8 @@ def method(
 
     Raises:
         DuplicateNameError: the name is taken.
-        TypeError: the class is no Method, or has neither `prune` nor `tickets`; a parameter without a type or default;
-            a need or trait that there is not.
+        TypeError: the class is no Method, or has neither `prune` nor `tickets`; a parameter without a type or default,
+            or of a base class that is no dataclass; a need or trait that there is not.
     """
     capabilities = known(needs, Need) | known(traits, Trait)
 
@@ -189,6 +189,9 @@ def method(
         staged = cls.tickets is not Method.tickets
         if not staged and cls.prune is Method.prune:
             raise TypeError(f"method {name!r} has neither prune nor tickets")
+        for base in cls.__mro__[1:]:
+            if base is not Method and vars(base).get("__annotations__") and not dataclasses.is_dataclass(base):
+                raise TypeError(f"method {name!r}: its base class {base.__name__} has parameters: make it a dataclass")
         made_of = cast("C", dataclass(frozen=True, kw_only=True)(cls))
         entry = describe(
             METHODS, cls, name, paper=paper, parameters=_parameters(made_of), notes=notes,

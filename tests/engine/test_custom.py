@@ -175,6 +175,16 @@ def test_declarations_are_checked() -> None:
 
     with pytest.raises((TypeError, ValueError)):
         pb.method("probe")(Untyped)
+
+    class Base(pb.Method):
+        rounds: int = 3
+
+    class Heir(Base):
+        def prune(self, ctx: pb.Pruning) -> pb.Masks:
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="its base class Base has parameters: make it a dataclass"):
+        pb.method("probe")(Heir)
     with pytest.raises(DuplicateNameError, match="'random' is registered twice"):
         registered_as_random()
 
