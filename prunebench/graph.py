@@ -182,10 +182,17 @@ def planning() -> Iterator[None]:
 def _forms(component: Component) -> tuple[dict[str, Any], dict[str, Any]]:
     known = _known.get()
     if known is None:
-        return component.plain(), component.identity()
-    if component not in known:
-        known[component] = component.plain(), component.identity()
-    return known[component]
+        return _made(component)
+    found = known.get(component)
+    if found is None:
+        found = known[component] = _made(component)
+    return found
+
+
+def _made(component: Component) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As arguments have it, and as keys do: a digest, since many keys are made of the same few components."""
+    identity = json.dumps(component.identity(), sort_keys=True, allow_nan=False)
+    return component.plain(), {"$component": hashlib.sha256(identity.encode()).hexdigest()[:32]}
 
 
 def _plain(component: Component) -> dict[str, Any]:

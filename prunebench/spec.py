@@ -5,6 +5,7 @@ A parameter that is a spec itself may be in quotes, or not: `reinit(of=lottery(r
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -55,6 +56,7 @@ class Spec:
         return Spec(self.name, tuple(params.items()))
 
     @classmethod
+    @functools.lru_cache(maxsize=4096)
     def parse(cls, text: str) -> Spec:
         """Read either way of writing a spec.
 

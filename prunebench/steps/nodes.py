@@ -48,7 +48,7 @@ class Nodes:
             ticket = None
         if until is not None:
             self._recipe.check_position(until)
-        return trained(**self._task(), ticket=ticket, until=until, curves=self.curves)
+        return trained(**self._task, ticket=ticket, until=until, curves=self.curves)
 
     def cut(
         self, network: Node, density: float | None, *, by: str = "magnitude", weights: float | None = 0.0,
@@ -61,18 +61,18 @@ class Nodes:
             position = self._recipe.rewind_point(weights)
             source = self.train() if position is not None else self.train(until=weights)
         return cut(
-            **self._task(), network=_network(network), density=density, by=_scored(by), source=source,
+            **self._task, network=_network(network), density=density, by=_scored(by), source=source,
             position=position, final=weights is None, begin=begin, rate=rate, scale=scale, sparse=sparse,
         )  # fmt: skip
 
     def control(self, ticket: Node, *, fresh: bool = False, dense: bool = False, long: bool = False) -> Node:
         """A ticket to compare with; see `engine.custom.Steps`."""
-        return control(**self._task(), ticket=_ticket(ticket), fresh=fresh, dense=dense, long=long)
+        return control(**self._task, ticket=_ticket(ticket), fresh=fresh, dense=dense, long=long)
 
     def average(self, ticket: Node, *, start: float, rate: float) -> Node:
         """A ticket after training, with averaged weights; see `engine.custom.Steps`."""
         self._recipe.check_position(start)
-        return averaged(**self._task(), ticket=_ticket(ticket), start=start, rate=rate)
+        return averaged(**self._task, ticket=_ticket(ticket), start=start, rate=rate)
 
     def find(self, method: str, density: float) -> Node:
         """The ticket of a method, in its stages if it has any.
@@ -92,7 +92,7 @@ class Nodes:
             more["recipe"] = Component(RECIPES.kind, self.recipe)
         elif "data" in needs:
             more["validation"] = RECIPES.resolve(self.recipe)["validation"]
-        task = {name: part for name, part in self._task().items() if name != "recipe"}
+        task = {name: part for name, part in self._task.items() if name != "recipe"}
         return pruned(**task, method=_method(method), density=density, **more)
 
     def whole(self) -> Node:
@@ -120,6 +120,7 @@ class Nodes:
         found: Recipe = RECIPES.get(self.recipe.name)(**RECIPES.resolve(self.recipe))
         return found
 
+    @cached_property
     def _task(self) -> dict[str, Any]:
         return {
             "model": Component("model", self.model),
