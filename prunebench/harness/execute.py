@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from prunebench.harness.worker import Error
     from prunebench.records.schema import Status
 
+WORKER_DIED = "WorkerDied"
+"""Type of the failure of a step whose worker went away."""
+
 _POLL_SECONDS = 0.1
 """How long a signal may wait to be seen."""
 
@@ -149,6 +152,9 @@ class Execution:
             return None
         del self._running[node.key]
         failure = _failure(node, future)
+        if failure is not None and failure[1].type == WORKER_DIED and self.interrupt.level:
+            # A signal to the whole process group takes workers along: they did not fail, they run again next time.
+            failure = "cancelled", Failure("Cancelled", "its worker was stopped with the run", node.name)
         if failure is not None:
             self._failed[node.key] = failure
         self._finish(node)
@@ -227,4 +233,4 @@ def _failure(node: Node, future: Future[Error | None]) -> tuple[Status, Failure]
         return "timeout", Failure("TimeoutError", f"step {node.name} took too long and was killed", node.name)
     code = getattr(error, "exitcode", None)
     how = f"killed by signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
-    return "failed", Failure("WorkerDied", f"the worker of step {node.name} died ({how})", node.name)
+    return "failed", Failure(WORKER_DIED, f"the worker of step {node.name} died ({how})", node.name)

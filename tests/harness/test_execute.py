@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -168,3 +169,26 @@ def test_where_the_system_tells_no_peak_the_cost_has_none(execute, monkeypatch):
     monkeypatch.setattr(worker, "peak_memory", lambda device: nullcontext(Peak(None)))
     records, _ = execute(cell("x", made(name="x")))
     assert set(records["x"].cost["find"]) == {"wall_seconds", "cpu_seconds"}
+
+
+@pytest.mark.parametrize(("level", "status"), [(0, "failed"), (1, "cancelled")])
+def test_a_worker_that_dies_failed_unless_the_run_was_being_stopped(tmp_path, level, status):
+    """A signal to the whole process group, as batch systems send it, takes the workers along."""
+    stop = Interrupt(raises=False)
+
+    class Died(Exception):  # noqa: N818 - as the pool has it
+        exitcode = 255
+
+    class Mortal:
+        slots = 1
+
+        def submit(self, job):
+            stop.level = level
+            future = Future()
+            future.set_exception(Died("gone"))
+            return future
+
+    records = []
+    store = ArtifactStore(tmp_path, ENVIRONMENT)
+    Execution([cell("a", made(name="a"))], store, Mortal(), records.append, stop, "env", "origin").run()
+    assert [(r.status, r.error.type) for r in records] == [(status, "WorkerDied" if level == 0 else "Cancelled")]
