@@ -75,10 +75,10 @@ class Results:
 
     def leaderboard(self, format: str = "table", width: int | None = None) -> str:
         """The leaderboard of every suite as text: `table`, `md`, `csv` or `json`; a table fits into `width` columns."""
-        from prunebench.analysis.leaderboard import leaderboards
+        from prunebench.analysis.boards.sections import sections
         from prunebench.analysis.tables import render
 
-        return render(leaderboards(self), format, width)
+        return render(sections(self), format, width)
 
 
 def load_results(folder: Path) -> Results:

@@ -33,10 +33,10 @@ def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], stor
     ways_in.ready(plugins)
     tables = _described(name)
     if tables is None:
-        from prunebench.analysis.leaderboard import leaderboards
+        from prunebench.analysis.boards.sections import sections
 
         results = _results(name, store)
-        tables = [*leaderboards(results), *_outcome(results), *([_cells(results)] if cells else [])]
+        tables = [*sections(results), *_outcome(results), *([_cells(results)] if cells else [])]
         if errors:
             _explain(results)
     click.echo(render(tables, format_, terminal_width()), nl=False)

@@ -16,6 +16,8 @@ from prunebench.spec import Spec, parse_density
 from prunebench.units import parse_duration
 
 Text = Annotated[str, Field(min_length=1)]
+Family = Literal["initial", "lottery", "late", "other"]
+"""Kinds of tickets, see `steps.nodes.family`."""
 
 
 def _spec(value: Any) -> Spec:
@@ -93,6 +95,57 @@ class Column(_Model):
         return self
 
 
+class Verdicts(_Model):
+    """How arms are compared with the untouched ticket, see `analysis.statistics.verdicts`."""
+
+    metric: Annotated[str, AfterValidator(_metric), Kind.RUNTIME]
+    margin: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1), Kind.RUNTIME]
+    """Differences within ± this are of no interest, in the unit of the metric: by dataset, `default` for others."""
+
+    @model_validator(mode="after")
+    def _default(self) -> Verdicts:
+        if "default" not in self.margin:
+            raise ValueError("margin needs a value for `default`")
+        return self
+
+    def margin_of(self, dataset: str) -> float:
+        """The margin of a dataset's spec."""
+        return self.margin.get(Spec.parse(dataset).name, self.margin["default"])
+
+
+class Control(_Model):
+    """A comparison whose outcome is known: a run that does not find it has no power, or finds what is not there."""
+
+    kind: Annotated[Literal["positive", "negative"], Kind.RUNTIME]
+    """Whether the untouched ticket must win, or must not differ."""
+    method: Annotated[SpecField, Kind.RUNTIME]
+    arm: Annotated[Text, Kind.RUNTIME]
+
+
+class Curve(_Model):
+    """How a method's values at several densities become one number."""
+
+    metric: Annotated[str, AfterValidator(_metric), Kind.RUNTIME]
+    compressions: Annotated[
+        Annotated[list[Annotated[float, Field(ge=1)]], Field(min_length=2, max_length=2)], Kind.RUNTIME
+    ]
+    """The fixed range of the area, from and to."""
+    loss: Annotated[float, Field(gt=0), Kind.RUNTIME] = 1.0
+    """Of the metric against the dense network: the compression at which a method loses it is reported."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Curve:
+        if self.compressions[0] >= self.compressions[1]:
+            raise ValueError("compressions must ascend")
+        return self
+
+
+Section = Literal[
+    "leaderboard", "controls", "verdicts", "factors", "ratios", "overlap", "conditions", "curves", "ranks"
+]
+"""A part of a run's report, see `analysis.boards`."""
+
+
 class Grid(_Model):
     """One block of cells: every model × dataset × method × density, with the check that builds them."""
 
@@ -105,6 +158,10 @@ class Grid(_Model):
     densities: Annotated[Densities, Kind.ROW] = []
     arms: Annotated[list[Text], AfterValidator(_no_repeats), Kind.ROW] = []
     """Variants that the check offers; its own default where empty."""
+    families: Annotated[list[Family], AfterValidator(_no_repeats), Kind.RUNTIME] = []
+    """Kinds of tickets that the grid is about: methods of others are left out of it; empty takes all."""
+    always: Annotated[bool, Kind.RUNTIME] = False
+    """Whether its methods stay whatever methods a user asks for: what every other is compared with."""
     curves: Annotated[bool, Kind.CONTENT] = False
     """Whether trainings are measured after every epoch, not only at their end."""
     seconds: Annotated[float, Field(gt=0), Kind.RUNTIME] = 1.0
@@ -131,6 +188,24 @@ class Presentation(_Model):
     context: Annotated[list[Annotated[str, AfterValidator(_metric)]], Kind.RUNTIME] = []
     """Metrics that do not depend on the method, for the leaderboard's caption."""
     column: Annotated[list[Column], Field(min_length=1), Kind.RUNTIME]
+    sections: Annotated[list[Section], Field(min_length=1), AfterValidator(_no_repeats), Kind.RUNTIME] = ["leaderboard"]
+    """Parts of the report, in order."""
+    verdicts: Annotated[Verdicts | None, Kind.RUNTIME] = None
+    control: Annotated[list[Control], Kind.RUNTIME] = []
+    curve: Annotated[Curve | None, Kind.RUNTIME] = None
+    tuned: Annotated[bool, Kind.RUNTIME] = False
+    """Whether the recipes of a grid are candidates, of which the one with the best mean validation accuracy counts, for
+    each method, density and arm of a model and dataset by itself."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Presentation:
+        for section, needed in (("verdicts", "verdicts"), ("controls", "verdicts"), ("factors", "verdicts"),
+                                ("conditions", "verdicts"), ("curves", "curve"), ("ranks", "curve")):  # fmt: skip
+            if section in self.sections and getattr(self, needed) is None:
+                raise ValueError(f"section {section!r} needs [{needed}]")
+        if "controls" in self.sections and not self.control:
+            raise ValueError("section 'controls' needs a [[control]]")
+        return self
 
 
 class Suite(Presentation):

@@ -6,36 +6,27 @@ from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.statistics import mean_interval
+from prunebench.analysis.statistics.intervals import mean_interval
 from prunebench.analysis.tables import Table
 from prunebench.records.metrics import METRICS
 from prunebench.records.overrides import comparable
-from prunebench.records.suite import Presentation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from prunebench.analysis.results import Results
     from prunebench.records.schema import Record, Row
-    from prunebench.records.suite import Column, Primary
+    from prunebench.records.suite import Column, Presentation, Primary
 
 _NONE = "–"
 
 
-def leaderboards(results: Results) -> list[Table]:
-    """The tables of a run.
+def leaderboard(suite: str, presentation: Presentation, results: Results) -> list[Table]:
+    """One table a task and arm.
 
     Methods are ordered by the mean of the primary metric in its direction. A method with failed or missing cells stands
     after those without, its count of good cells shown; nothing is imputed.
     """
-    return [
-        table
-        for suite in results.plan["suites"]
-        for table in _suite_tables(suite["name"], Presentation.model_validate(suite["presentation"]), results)
-    ]
-
-
-def _suite_tables(suite: str, presentation: Presentation, results: Results) -> Iterable[Table]:
     records = {record.row: record for record in results.records}
     groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results.rows:
@@ -43,8 +34,10 @@ def _suite_tables(suite: str, presentation: Presentation, results: Results) -> I
             mark = "" if comparable(row.scale) else f" · compares with no others: {row.scale}"
             task = " · ".join(part for part in row.task if part)
             groups[task, f"{row.arm or ''}{mark}"][row.method].append(row)
-    for (task, arm), methods in groups.items():
-        yield _table(presentation, f"{task} · {arm}" if arm else task, methods, records)
+    return [
+        _table(presentation, f"{task} · {arm}" if arm else task, methods, records)
+        for (task, arm), methods in groups.items()
+    ]
 
 
 def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]], records: dict[Row, Record]) -> Table:

@@ -1,0 +1,28 @@
+"""The report of a run: the sections that its suites ask for, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.boards.leaderboard import leaderboard
+from prunebench.records.suite import Presentation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prunebench.analysis.results import Results
+    from prunebench.analysis.tables import Table
+
+SECTIONS: dict[str, Callable[[str, Presentation, Results], list[Table]]] = {
+    "leaderboard": leaderboard,
+}
+
+
+def sections(results: Results) -> list[Table]:
+    """The tables of a run, suite by suite."""
+    found: list[Table] = []
+    for suite in results.plan["suites"]:
+        presentation = Presentation.model_validate(suite["presentation"])
+        for name in presentation.sections:
+            found += SECTIONS[name](suite["name"], presentation, results)
+    return found

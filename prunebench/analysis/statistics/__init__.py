@@ -1,0 +1,1 @@
+"""Statistics of repetitions: pure functions of numbers."""
