@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.api import cost, effective_density, find_ticket, prune, run, score, train
+    from prunebench.checks.arms.base import prune_stage, ticket_stage
     from prunebench.engine.context import Pruning
     from prunebench.engine.custom import Method, MethodSpec, method
     from prunebench.engine.masks import Masks
@@ -46,10 +47,12 @@ _HOMES = {
     "keep_ratios": "prunebench.engine.selection.scorer",
     "method": "prunebench.engine.custom",
     "prune": "prunebench.api",
+    "prune_stage": "prunebench.checks.arms.base",
     "recipe": "prunebench.tasks.recipes.base",
     "run": "prunebench.api",
     "score": "prunebench.api",
     "scorer": "prunebench.engine.selection.scorer",
+    "ticket_stage": "prunebench.checks.arms.base",
     "train": "prunebench.api",
 }
 
@@ -76,10 +79,12 @@ __all__ = [
     "keep_ratios",
     "method",
     "prune",
+    "prune_stage",
     "recipe",
     "run",
     "score",
     "scorer",
+    "ticket_stage",
     "train",
 ]
 

@@ -17,6 +17,8 @@ class ExitCode(IntEnum):
     REGRESSION = 1
     FAULTS = 1
     """Of a validated method: as a regression, what was looked for and found."""
+    GAPS = 1
+    """Of linted results, where `--strict` asks for it."""
     USAGE = 2
     FAILED_CELLS = 3
     NOTHING = 4

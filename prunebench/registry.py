@@ -1,4 +1,4 @@
-"""Registries of methods, models, datasets, recipes and checks: names, typed parameters, capabilities as data.
+"""Registries of methods, models, datasets, recipes, checks and arms: names, typed parameters, capabilities as data.
 
 Built-in entries are known from the catalogue before their module is imported; a decorator in that module, or in a
 plug-in, makes the live entry.
@@ -199,7 +199,8 @@ MODELS = Registry("model")
 DATASETS = Registry("dataset")
 RECIPES = Registry("recipe")
 CHECKS = Registry("check")
-REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, RECIPES, CHECKS)}
+ARMS = Registry("arm")
+REGISTRIES: Mapping[str, Registry] = {r.kind: r for r in (METHODS, MODELS, DATASETS, RECIPES, CHECKS, ARMS)}
 
 
 def chooses(method: Spec) -> bool:
@@ -210,6 +211,11 @@ def chooses(method: Spec) -> bool:
 def whole(method: Spec) -> bool:
     """Whether a method keeps whole filters: its own trait, or that of a method which its parameters name."""
     return _has(WHOLE, method)
+
+
+def sees(what: str, method: Spec) -> bool:
+    """Whether a method needs something, such as `data`: itself, or a method which its parameters name."""
+    return _has(what, method)
 
 
 def _has(trait: str, method: Spec) -> bool:

@@ -17,18 +17,22 @@ from pydantic import BaseModel
 from prunebench import codehash, plugins
 from prunebench.engine.selection.scorer import Words
 from prunebench.environment import Environment
+from prunebench.errors import SuiteError
 from prunebench.fields import Kind, kinds, select
 from prunebench.harness.options import RunOptions
 from prunebench.harness.run import plan_run
 from prunebench.records import suite as suites
 from prunebench.records.schema import Row
-from prunebench.records.suite import Column, Grid, Presentation, Primary, Scale, Suite
+from prunebench.records.suite import Column, Control, Curve, Grid, Presentation, Primary, Scale, Suite, Verdicts
 from prunebench.registry import CHECKS, METHODS, Entry
 from prunebench.spec import Spec
 from prunebench.tasks.recipes.base import Recipe
 
 PACKAGE = codehash.PACKAGE
-MUST_DECLARE = {Row, RunOptions, Environment, Suite, Presentation, Scale, Grid, Column, Primary, Words, Recipe}
+MUST_DECLARE = {
+    Row, RunOptions, Environment, Suite, Presentation, Scale, Grid, Column, Primary, Words, Recipe, Verdicts, Control,
+    Curve,
+}  # fmt: skip
 
 GRID = """
 check = "collapse"
@@ -189,11 +193,14 @@ CHANGES = {
         "name": "other", "version": 2, "question": "Why?", "context": ["rho_max_no_path"],
         "primary": {"metric": "kept", "tolerance": 1}, "column": [{"header": "h", "metric": "kept"}],
         "scale": {"quick": SUITE["scale"]["quick"] | {"grid": [CHANGED_GRID]}},
+        "sections": ["leaderboard", "ratios"], "verdicts": {"metric": "test_loss", "margin": {"default": 1.0}},
+        "control": [{"kind": "positive", "method": "random", "arm": "reinit"}], "tuned": True,
+        "curve": {"metric": "test_accuracy", "compressions": [1.0, 9.0]},
     },
     Scale: {"about": "other", "seeds": 1, "timeout": "2m", "minutes": 9, "grid": [CHANGED_GRID]},
     Grid: {
         "check": "other", "models": ["conv-4"], "datasets": ["mnist1d"], "methods": ["random"], "densities": [0.5],
-        "arms": ["targets"], "seconds": 9, "recipes": ["small-sgd(lr=0.2)"],
+        "arms": ["targets"], "seconds": 9, "recipes": ["small-sgd(lr=0.2)"], "always": True,
     },
     Primary: {"metric": "kept", "tolerance": 1, "density": 0.1},
     Column: {"header": "other", "metric": "kept", "density": 0.1, "show": "min", "label": "first_dead_layer"},
@@ -209,7 +216,12 @@ PLACES = {
 
 @pytest.mark.parametrize(
     ("cls", "name"),
-    [(cls, name) for cls in CHANGES for name in sorted(names(cls)) if kinds(cls)[name] is not Kind.CONTENT],
+    [
+        (cls, name)
+        for cls in CHANGES
+        for name in sorted(names(cls))
+        if kinds(cls)[name] is not Kind.CONTENT and (cls, name) != (Grid, "families")
+    ],
 )
 def test_a_field_of_a_suite_file_changes_what_its_kind_says(monkeypatch, cls, name):
     collapse = CHECKS.get("collapse")
@@ -290,3 +302,22 @@ def test_a_plugin_whose_methods_are_not_used_changes_nothing(tmp_path):
     path = tmp_path / "fields_unused.py"
     path.write_text("unused = 1\n")
     assert planned(plugins=(str(path),)).run_id == planned().run_id
+
+
+def test_families_decide_which_cells_there_are_and_change_none():
+    def trained(**changes):
+        file = copy.deepcopy(SUITE)
+        file["scale"]["quick"]["grid"] = [
+            SUITE["scale"]["quick"]["grid"][0]
+            | {"check": "sanity", "recipes": ["small-sgd"], "methods": methods, **more}
+            for methods, more in ((["snip"], changes), (["lottery"], {}))
+        ]
+        return planned(file, methods=("snip", "lottery"))
+
+    assert kinds(Grid)["families"] is Kind.RUNTIME
+    both, one = trained(), trained(families=["initial"])
+    assert_moves(Kind.RUNTIME, both, one)  # the second grid takes what the first leaves out
+    file = copy.deepcopy(SUITE)
+    file["scale"]["quick"]["grid"][0]["families"] = ["late"]
+    with pytest.raises(SuiteError, match="knows no families"):
+        planned(file)

@@ -24,13 +24,14 @@ EXPORTS = ("csv", "json", "parquet")
 def frame(results: Results) -> pl.DataFrame:
     """One line a planned cell: row, status, metrics, labels, cost, error; null where there is none.
 
-    Columns of metrics have the metric's name, those of labels `label.NAME`, of costs `cost.ROLE.NAME`, of errors
+    Columns of metrics have the metric's name, but for `density`, which is the row's, as asked for: the one that was
+    achieved is `achieved_density`. Those of labels `label.NAME`, of costs `cost.ROLE.NAME`, of errors
     `error.NAME`. A cell without a record has the status `missing`.
     """
     import polars as pl
 
     lines = _lines(results)
-    metrics = _keys(record.metrics for record in results.records)
+    metrics = _keys(_metrics(record) for record in results.records)
     labels = _keys(record.labels for record in results.records)
     costs = _keys({f"{role}.{name}": 0 for role, spent in r.cost.items() for name in spent} for r in results.records)
     schema: dict[str, Any] = {
@@ -74,13 +75,18 @@ def exported(results: Results, format: str) -> bytes:
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
-    """Write `leaderboard.md`, `leaderboard.csv` and `records.json`, replacing what an earlier report wrote.
+    """Write `leaderboard.md`, which ends with the lint, `leaderboard.csv` and `records.json`, replacing earlier ones.
 
     Raises:
         StoreError: the folder cannot be written.
     """
+    from prunebench.analysis.lint.report import detailed, lint
+    from prunebench.analysis.lint.sheet import of_results
+    from prunebench.analysis.tables import render
+
+    sheet = of_results(results)
     files = {
-        "leaderboard.md": results.leaderboard("md"),
+        "leaderboard.md": f"{results.leaderboard('md')}\n{render(detailed(sheet, lint(sheet)), 'md')}",
         "leaderboard.csv": results.leaderboard("csv"),
         "records.json": records_json(results),
     }
@@ -113,7 +119,7 @@ def _outcome(record: Record) -> dict[str, Any]:
     return {
         "status": record.status,
         "reason": record.reason or None,
-        **record.metrics,
+        **_metrics(record),
         **{f"label.{name}": value for name, value in record.labels.items()},
         **{f"cost.{role}.{name}": value for role, spent in record.cost.items() for name, value in spent.items()},
         **({f"error.{k}": v for k, v in record.error.plain().items()} if record.error else {}),
@@ -121,6 +127,11 @@ def _outcome(record: Record) -> dict[str, Any]:
         "environment": record.environment,
         "provenance": record.provenance,
     }
+
+
+def _metrics(record: Record) -> dict[str, float | None]:
+    """Metrics under the names of their columns."""
+    return {"achieved_density" if name == "density" else name: value for name, value in record.metrics.items()}
 
 
 def _keys(mappings: Iterable[Any]) -> list[str]:

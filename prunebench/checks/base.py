@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from prunebench.errors import SuiteError
 from prunebench.graph import Component
 from prunebench.registry import CHECKS, MODELS, describe
-from prunebench.steps.nodes import Nodes
+from prunebench.steps.nodes import Nodes, family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prunebench.graph import Node
     from prunebench.records.schema import Row
+    from prunebench.records.suite import Family
     from prunebench.spec import Spec
 
 
@@ -41,6 +42,7 @@ class Block:
     arms: tuple[str, ...]
     repetition: int
     curves: bool
+    families: tuple[Family, ...]
     seconds: float
     row: Callable[[float | None, str | None], Row]
     """The row of a density and an arm."""
@@ -49,15 +51,20 @@ class Block:
         """The task as arguments of a step."""
         return {"model": Component(MODELS.kind, self.model), "dataset": Component("dataset", self.dataset)}
 
-    def steps(self) -> Nodes:
-        """The stages of tickets of the block's task.
+    def steps(self, repetition: int | None = None) -> Nodes:
+        """The stages of tickets of the block's task, in its repetition or another.
 
         Raises:
             SuiteError: its grid has no recipe.
         """
         if self.recipe is None:
             raise SuiteError("the check trains networks, and its grid has no recipes")
-        return Nodes(self.model, self.dataset, self.recipe, self.repetition, self.curves)
+        number = self.repetition if repetition is None else repetition
+        return Nodes(self.model, self.dataset, self.recipe, number, self.curves)
+
+    def takes(self, ticket: Node) -> bool:
+        """Whether the grid is about tickets of this kind."""
+        return not self.families or family(ticket) in self.families
 
     def pruner(self) -> dict[str, Component]:
         """The method as an argument of a step."""

@@ -31,6 +31,8 @@ def collapse(block: Block) -> Iterator[Cell]:
     """
     if block.recipe is not None:
         raise SuiteError(f"check 'collapse' trains nothing, and its grid has the recipe {block.recipe}")
+    if block.families:
+        raise SuiteError("check 'collapse' knows no families: it trains no ticket")
     arms = block.arms or (TRAJECTORY,)
     for arm in arms:
         if arm not in _ARMS:

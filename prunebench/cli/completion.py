@@ -41,6 +41,17 @@ def completing(
     return complete
 
 
+def runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ids of the runs in the store, and `latest`; else names of files."""
+    from pathlib import Path
+
+    from prunebench.analysis.results import run_folders
+
+    names = ["latest", *(folder.name for folder in run_folders(Path(context.params.get("store") or ".prunebench")))]
+    found = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
 def suites() -> list[str]:
     """Names of the built-in suites."""
     from prunebench.records.places import suite_folder

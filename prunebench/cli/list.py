@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LARGE = 10
 """Members from which on a family, `FAMILY:MEMBER`, is one row."""
-_KINDS = ("methods", "suites", "models", "datasets", "recipes", "metrics", "checks", "runs")
+_KINDS = ("methods", "suites", "models", "datasets", "recipes", "metrics", "checks", "arms", "runs")
 
 
 @click.command("list")
@@ -28,7 +28,7 @@ _KINDS = ("methods", "suites", "models", "datasets", "recipes", "metrics", "chec
     "kind",
     required=False,
     shell_complete=completing(lambda: _KINDS),
-    metavar="[methods|suites|models|datasets|recipes|metrics|checks|runs]",
+    metavar="[methods|suites|models|datasets|recipes|metrics|checks|arms|runs]",
 )
 @option("--all", "every", is_flag=True, variable="LIST_ALL", help="A row for each member of a large family, too.")
 @plugin_option
@@ -53,7 +53,7 @@ def command(kind: str | None, every: bool, plugins: tuple[str, ...], store: Path
 
 
 def _table(kind: str, store: Path, *, whole: bool) -> Table:
-    from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
+    from prunebench.registry import ARMS, CHECKS, DATASETS, METHODS, MODELS, RECIPES
 
     if kind == "suites":
         return _suites()
@@ -63,7 +63,8 @@ def _table(kind: str, store: Path, *, whole: bool) -> Table:
         return _runs(store)
     if kind == "recipes":
         return _recipes(RECIPES)
-    return _entries({"methods": METHODS, "models": MODELS, "datasets": DATASETS, "checks": CHECKS}[kind], kind, whole)
+    kinds = {"methods": METHODS, "models": MODELS, "datasets": DATASETS, "checks": CHECKS, "arms": ARMS}
+    return _entries(kinds[kind], kind, whole)
 
 
 def _entries(registry: Registry, caption: str, whole: bool) -> Table:

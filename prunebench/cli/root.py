@@ -15,6 +15,7 @@ _VERBS = {
     "completion": "the script that completes words in a shell",
     "env": "versions, device, and every option with where its value comes from",
     "export": "records of a run as CSV, JSON or Parquet",
+    "lint": "what a run, or a CSV file of results, lacks by the literature's checklists",
     "list": "what there is: methods, suites, models, datasets, metrics, checks, runs",
     "run": "run suites, or go on with an earlier run",
     "show": "one thing in full: a method, model, dataset, suite, metric, check or run",
@@ -27,8 +28,9 @@ _EPILOG = """\
 Exit codes:
   0 fine            3 some cells failed     70 internal error
   1 regression,     4 nothing to run       130 interrupted
-    faults found
-  2 usage                                  143 terminated
+    faults or                              143 terminated
+    gaps found
+  2 usage
 
 Results go to standard output, everything else to standard error.
 """

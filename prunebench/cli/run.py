@@ -13,6 +13,7 @@ from prunebench.cli.options import common, format_option, option, plugin_option,
 from prunebench.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from prunebench.analysis.results import Results
     from prunebench.harness.plan import Plan
     from prunebench.harness.run import Done
 
@@ -144,12 +145,21 @@ def _conclude(done: Done, format_: str, report: Path | None) -> int:
         )
     if results.missing():
         print("stopped early: the same command goes on from here", file=sys.stderr)
+    print(_lint(results), file=sys.stderr)
     if report is not None:
         from prunebench.analysis.export import write_report
 
         print(f"report: {', '.join(str(path) for path in write_report(results, report))}", file=sys.stderr)
     print(f"records: {_near(done.folder / 'records.jsonl')}", file=sys.stderr)
     return done.exit_code
+
+
+def _lint(results: Results) -> str:
+    """What the run lacks by the literature's checklists, in one line."""
+    from prunebench.analysis.lint.report import lint, sentence
+    from prunebench.analysis.lint.sheet import of_results
+
+    return sentence(lint(of_results(results)), results.run_id)
 
 
 def _near(path: Path) -> Path:

@@ -36,7 +36,7 @@ def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], stor
         from prunebench.analysis.boards.sections import sections
 
         results = _results(name, store)
-        tables = [*sections(results), *_outcome(results), *([_cells(results)] if cells else [])]
+        tables = [*sections(results), *_outcome(results), _lint(results), *([_cells(results)] if cells else [])]
         if errors:
             _explain(results)
     click.echo(render(tables, format_, terminal_width()), nl=False)
@@ -155,6 +155,14 @@ def _status(results: Results) -> Table:
     scale = str(results.plan["scale"])
     mark = "" if comparable(scale) else f", compares with no others: {scale}"
     return Table(f"run {results.run_id}{mark}", ("status", "cells"), tuple(pairs.items()), (False, True))
+
+
+def _lint(results: Results) -> Table:
+    """What the run lacks by the literature's checklists, in short."""
+    from prunebench.analysis.lint.report import brief, lint
+    from prunebench.analysis.lint.sheet import of_results
+
+    return brief(lint(of_results(results)), results.run_id)
 
 
 def _cells(results: Results) -> Table:

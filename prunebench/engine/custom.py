@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prunebench.engine.masks import Masks
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Rate, Ticket
+    from prunebench.engine.training.ablation import Ablation
 
 TRAINING: frozenset[Need] = frozenset({"data", "labels", "gradients", "training"})
 """What a method needs that trains."""
@@ -78,6 +79,10 @@ class Steps(Protocol[N]):
 
     def average(self, ticket: N, *, start: float, rate: float) -> N:
         """A ticket after training, its weights averaged from a position on, at a constant learning rate."""
+        ...
+
+    def ablate(self, ticket: N, how: Ablation) -> N:
+        """A ticket whose masks, or values, are drawn anew inside each layer: `rearrange`, `shuffle`, `same-ratios`."""
         ...
 
     def find(self, method: str, density: float) -> N:

@@ -144,6 +144,24 @@ class Masks(Mapping[str, Tensor]):
         return cls({name: torch.from_numpy(bits[name].astype(bool)).view(w.shape) for name, w in weights.items()})
 
 
+def overlap(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> tuple[float, float]:
+    """Intersection over union of two networks' masks, and what independent masks would have.
+
+    Returns:
+        |A ∩ B| / |A ∪ B| over all layers; and the same with Σ_l a_l b_l / n_l in place of |A ∩ B|, the intersection
+        that is expected of uniformly drawn masks with a_l and b_l of the n_l weights of layer l.
+
+    Raises:
+        PruningError: the masks are of different networks.
+    """
+    check_alike(Masks(dict(first)), dict(second))
+    both = sum(int((mask & second[name].to(mask.device)).sum()) for name, mask in first.items())
+    counts = [(int(mask.sum()), int(second[name].sum()), mask.numel()) for name, mask in first.items()]
+    total = sum(a + b for a, b, _ in counts)
+    chance = sum(a * b / n for a, b, n in counts)
+    return both / (total - both), chance / (total - chance)
+
+
 def check_alike(given: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
     """Raise PruningError unless both have the same names and shapes."""
     if given.keys() != weights.keys():

@@ -65,7 +65,7 @@ class Subject:
         data = load_dataset(dataset)
         training: Recipe | None = None if recipe is None else RECIPES.get(recipe.name)(**RECIPES.resolve(recipe))
         share = validation if training is None else training.validation
-        train, held_back = data.split(share, repetition) if share else (data.train, None)
+        train, held_back = data.split(share, repetition)
         return cls(
             build_model(model, data.shape, data.classes, repetition), data.shape, repetition, device(), train=train,
             validation=held_back, fingerprint=data.fingerprint, recipe=training,

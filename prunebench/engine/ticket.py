@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import torch
+
 from prunebench.engine import archive
 from prunebench.engine.holding import Holding, zero
 from prunebench.engine.masks import Masks, check_alike, shapes_in
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import torch
     from torch import Tensor, nn
 
 _FORMAT = "prunebench-ticket-1"
@@ -79,6 +80,17 @@ class Ticket:
     """Trainings that finding it took, in units of T."""
     events: tuple[Mapping[str, float], ...] = ()
     """What happened on the way, one entry a pruning event: see `engine.training.events`."""
+
+    def same_as(self, other: Ticket) -> bool:
+        """Whether training would be the same: masks, weights and phase."""
+        mine, theirs = (
+            {**t.masks, **_stored("weight", t.weights or {}), **_stored("held", t.held)} for t in (self, other)
+        )
+        return (
+            (self.phase, self.sparse, self.weights is None) == (other.phase, other.sparse, other.weights is None)
+            and mine.keys() == theirs.keys()
+            and all(torch.equal(mine[name].cpu(), theirs[name].cpu()) for name in mine)
+        )
 
     def apply(self, model: nn.Module) -> None:
         """Give a model the weights that training starts from, pruned ones zero, in place.

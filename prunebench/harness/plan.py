@@ -5,14 +5,13 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from prunebench.checks.base import Block, Cell
-from prunebench.errors import DuplicateNameError, NothingToDoError, UsageError, suggestion
+from prunebench.errors import DuplicateNameError, NothingToDoError, SuiteError, UsageError, suggestion
 from prunebench.graph import Node, ancestors, planning
 from prunebench.records.overrides import changed
 from prunebench.records.schema import Row
@@ -20,7 +19,7 @@ from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prunebench.environment import Environment
     from prunebench.records.suite import Grid, Suite
@@ -95,7 +94,7 @@ def make_plan(
     """
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one repetition is needed")
-    cells: list[Cell] = []
+    cells: dict[Row, Cell] = {}
     altered = [changed(suite, scale, overrides) for suite in suites]
     for suite, label in altered:
         chosen = suite.at(scale)
@@ -103,15 +102,14 @@ def make_plan(
         with planning():
             for number in range(chosen.seeds if seeds is None else seeds):
                 for grid, specs in grids:
-                    cells += _cells(suite, label, grid, specs, number)
+                    for cell in _cells(suite, label, grid, specs, number):
+                        if cells.setdefault(cell.row, cell).node.key != cell.node.key:
+                            raise DuplicateNameError(f"suite {suite.name!r} has two kinds of the cell {cell.row}")
+        _refuse_left_out(suite, grids, methods, cells)
     if not cells:
         raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
-    unique = {cell.row: cell for cell in cells}
-    if len(unique) < len(cells) and not methods and not overrides:
-        row, _ = Counter(cell.row for cell in cells).most_common(1)[0]
-        raise DuplicateNameError(f"suite {row.suite!r} has the cell {row} twice")
     labels = " / ".join(dict.fromkeys(label for _, label in altered))
-    return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(unique.values()), environment)
+    return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment)
 
 
 def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repetition: int) -> Iterator[Cell]:
@@ -130,7 +128,7 @@ def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repeti
                 row = partial(_row, suite, scale, grid.check, task, str(method), repetition)
                 block = Block(
                     model, dataset, recipe, method, tuple(grid.densities), tuple(grid.arms), repetition, grid.curves,
-                    grid.seconds, row,
+                    tuple(grid.families), grid.seconds, row,
                 )  # fmt: skip
                 yield from builder(block)
 
@@ -154,8 +152,28 @@ def _row(
     )
 
 
+def _refuse_left_out(
+    suite: Suite, grids: Sequence[tuple[Grid, list[Spec]]], wanted: Sequence[str], cells: Iterable[Row]
+) -> None:
+    """Families leave methods out of grids: not the suite's own, nor what a user asks for out of all of them."""
+    planned = {row.method for row in cells if row.suite == suite.name}
+    for grid, specs in grids:
+        for spec in specs:
+            if str(spec) not in planned:
+                families = sorted({family for grid, _ in grids for family in grid.families})
+                what = (
+                    f"suite {suite.name!r} has no grid for method {spec}: its tickets are none of {', '.join(families)}"
+                )
+                if str(spec) in {str(METHODS.minimal(own)) for own in grid.methods} and not wanted:
+                    raise SuiteError(what)
+                raise UsageError(what)
+
+
 def _chosen_methods(grids: Sequence[Grid], wanted: Sequence[str]) -> Iterator[tuple[Grid, list[Spec]]]:
-    """Each grid with its methods, minimal and without repeats, as the command line restricts them."""
+    """Each grid with its methods, minimal and without repeats, as the command line restricts them.
+
+    Grids that a suite always wants keep theirs.
+    """
     added = [text[1:] for text in wanted if text.startswith("+")]
     replaced = [text for text in wanted if not text.startswith("+")]
     own = {id(grid): [METHODS.minimal(spec) for spec in grid.methods] for grid in grids}
@@ -166,6 +184,9 @@ def _chosen_methods(grids: Sequence[Grid], wanted: Sequence[str]) -> Iterator[tu
     extra = [METHODS.minimal(Spec.parse(text)) for text in added]
     for grid in grids:
         specs = own[id(grid)]
+        if grid.always:
+            yield grid, list(dict.fromkeys(specs))
+            continue
         if replaced:
             specs = []
             for text in replaced:

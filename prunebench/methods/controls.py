@@ -70,3 +70,24 @@ class Reinit(Method):
     def tickets(self, steps: Steps[N], density: float) -> N:
         """Find the other's ticket, draw its weights anew."""
         return steps.control(steps.find(self.of, density), fresh=True, long=self.long)
+
+
+@method(
+    "same-ratios",
+    paper="Blalock et al. 2020, What is the state of neural network pruning?; Su et al. 2020, random tickets",
+    needs=TRAINING,
+    traits={"control"},
+    notes=(
+        "As many weights in every layer as another method's masks have (`of`), wherever they fall, from the initial "
+        "weights through the whole recipe: what of its accuracy is owed to the layers' shares alone. What finding the "
+        "shares took counts as spent. Of whole filters, single weights."
+    ),
+)
+class SameRatios(Method):
+    """Random masks with another method's counts by layer."""
+
+    of: MethodSpec = "magnitude"
+
+    def tickets(self, steps: Steps[N], density: float) -> N:
+        """Find the other's ticket, draw its masks anew."""
+        return steps.ablate(steps.find(self.of, density), "same-ratios")

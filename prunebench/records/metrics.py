@@ -66,6 +66,7 @@ def _measured() -> list[Metric]:
     for split, what in _SPLITS.items():
         found += [
             Metric(f"{split}_accuracy", "%", "higher", f"top-1 accuracy on the {what}, last epoch, in eval mode"),
+            Metric(f"{split}_top5", "%", "higher", f"top-5 accuracy likewise on the {what}, of more than 20 classes"),
             Metric(f"{split}_loss", "nats", "lower", f"mean cross-entropy on the {what}, last epoch, in eval mode"),
         ]
     return found
@@ -88,6 +89,25 @@ _DEFINED = [
         "top-1 accuracy on the test samples of the trained network that the ticket was cut from: the dense one, that "
         "of the round before, or of dsd's sparse phase",
     ),
+    Metric(
+        "before_accuracy",
+        "%",
+        "none",
+        "top-1 accuracy on the test samples of the ticket's weights under its masks, before it is trained",
+    ),
+    Metric(
+        "overlap",
+        "",
+        "none",
+        "weights that both masks keep over weights that either keeps, against the ticket that an arm is compared with",
+    ),
+    Metric(
+        "overlap_chance",
+        "",
+        "none",
+        "overlap of masks drawn uniformly with the same counts by layer: the expected intersection over the rest",
+    ),
+    Metric("overlap_seeds", "", "none", "overlap with the untouched ticket of the repetition before"),
     Metric("kept", "weights", "none", "prunable weights that the mask keeps, round(d·N)"),
     Metric("density", "", "none", "kept over prunable weights"),
     Metric("dead_layers", "layers", "lower", "prunable layers without a kept weight"),

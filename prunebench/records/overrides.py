@@ -1,7 +1,8 @@
 """What `--set KEY=VALUE` changes of a suite's scale.
 
 KEY is a field of every grid of the scale (models, datasets, methods, densities, arms, …) or of the scale itself
-(seeds, timeout, …); VALUE is TOML, and words need no quotes. Cells that a changed row field makes belong to a scale of
+(seeds, timeout, …); VALUE is TOML, and words need no quotes. Grids that a suite always wants keep their methods and
+arms, which all others are compared with. Cells that a changed row field makes belong to a scale of
 another name, such as `quick + densities=[0.1]`: nothing joins them with cells of the suite as it stands.
 """
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MARK = " + "
 """Between the name of a scale and what was changed of it."""
 _OF_GRIDS = frozenset(Grid.model_fields)
+_OF_CONTROLS = _OF_GRIDS - {"check", "methods", "arms", "families", "always"}
 _OF_SCALE = frozenset(Scale.model_fields) - {"grid"}
 _NAMED = frozenset(name for name, kind in {**kinds(Scale), **kinds(Grid)}.items() if kind is Kind.ROW)
 
@@ -49,7 +51,12 @@ def changed(suite: Suite, scale: str, overrides: Sequence[str]) -> tuple[Suite, 
         given[key] = value
     try:
         grids = [
-            Grid.model_validate({**dict(grid), **{k: v for k, v in given.items() if k in _OF_GRIDS}})
+            Grid.model_validate(
+                {
+                    **dict(grid),
+                    **{k: v for k, v in given.items() if k in (_OF_CONTROLS if grid.always else _OF_GRIDS)},
+                }
+            )
             for grid in found.grid
         ]
         new = Scale.model_validate({**dict(found), **{k: v for k, v in given.items() if k in _OF_SCALE}, "grid": grids})
@@ -59,7 +66,8 @@ def changed(suite: Suite, scale: str, overrides: Sequence[str]) -> tuple[Suite, 
         if fault["type"] == "list_type":
             raise UsageError(f"--set {place} needs a list, such as {place}=[{fault['input']}]") from error
         raise UsageError(f"--set {place}: {fault['msg'].removeprefix('Value error, ')}") from error
-    changes = [f"{key}={_written(getattr(grids[0], key))}" for key in sorted(given) if key in _NAMED]
+    shown = next((grid for grid in grids if not grid.always), grids[0])
+    changes = [f"{key}={_written(getattr(shown, key))}" for key in sorted(given) if key in _NAMED]
     return suite.model_copy(update={"scale": {**suite.scale, scale: new}}), MARK.join([scale, *changes])
 
 

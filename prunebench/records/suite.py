@@ -57,6 +57,8 @@ def _no_repeats(values: list[Any]) -> list[Any]:
 
 
 SpecField = Annotated[Spec, BeforeValidator(_spec)]
+SpecText = Annotated[str, AfterValidator(lambda text: str(Spec.parse(text)))]
+"""A spec as records have it; it is not resolved here."""
 Density = Annotated[float, BeforeValidator(_density)]
 OptionalDensity = Annotated[float | None, BeforeValidator(lambda v: None if v is None else _density(v))]
 Densities = Annotated[list[Density], AfterValidator(_no_repeats)]
@@ -118,8 +120,8 @@ class Control(_Model):
 
     kind: Annotated[Literal["positive", "negative"], Kind.RUNTIME]
     """Whether the untouched ticket must win, or must not differ."""
-    method: Annotated[SpecField, Kind.RUNTIME]
-    arm: Annotated[Text, Kind.RUNTIME]
+    method: Annotated[SpecText, Kind.RUNTIME]
+    arm: Annotated[SpecText, Kind.RUNTIME]
 
 
 class Curve(_Model):
@@ -134,7 +136,9 @@ class Curve(_Model):
     """Of the metric against the dense network: the compression at which a method loses it is reported."""
 
     @model_validator(mode="after")
-    def _ascending(self) -> Curve:
+    def _accuracy_over_a_range(self) -> Curve:
+        if METRICS[self.metric].unit != "%" or METRICS[self.metric].direction != "higher":
+            raise ValueError(f"{self.metric!r} is no accuracy in %, for which there is chance")
         if self.compressions[0] >= self.compressions[1]:
             raise ValueError("compressions must ascend")
         return self
@@ -277,13 +281,18 @@ def _fault(error: ValidationError) -> str:
     return " ".join(f"{place}: {message}{more}".split())
 
 
+_PARTS: dict[str, type[_Model]] = {
+    "primary": Primary, "column": Column, "verdicts": Verdicts, "control": Control, "curve": Curve
+}  # fmt: skip
+
+
 def _known_keys(location: tuple[int | str, ...]) -> set[str]:
     if "grid" in location[:-1]:
         owner: type[_Model] = Grid
     elif location[0] == "scale":
         owner = Scale
     elif len(location) > 1:
-        owner = Column if location[0] == "column" else Primary
+        owner = _PARTS[str(location[0])]
     else:
         owner = Suite
     return set(owner.model_fields)

@@ -7,15 +7,21 @@ from typing import Any
 from prunebench.graph import Artifact, Component, Outcome, step
 
 
-@step(version=3, role="measure")
+@step(version=4, role="measure")
 def look(model: Component, dataset: Component, ticket: Artifact, network: Artifact | None = None) -> Outcome:
     """Under `view`, kept and effective weights, dead layers, paths and classes; or why the ticket was skipped.
 
-    With a trained `network`, its loss and accuracy as well, and the masks are those that it ended with. What a ticket
-    says of its pruning events becomes a series each, `event_step` and the like; None where an event has no value.
+    With a trained `network`, its loss and accuracy as well, that of the ticket before training, and the masks are those
+    that it ended with. What a ticket says of its pruning events becomes a series each, `event_step` and the like; None
+    where an event has no value.
     """
     if "skipped" in ticket.value:
         return Outcome({"view": {"skipped": ticket.value["skipped"]}})
+    return Outcome({"view": seen(model, dataset, ticket, network)})
+
+
+def seen(model: Component, dataset: Component, ticket: Artifact, network: Artifact | None) -> dict[str, Any]:
+    """Metrics, labels and series of a ticket, and of the network that it was trained to."""
     from prunebench.engine.collapse import Observer
     from prunebench.engine.masks import Masks
     from prunebench.engine.subject import Subject
@@ -33,6 +39,8 @@ def look(model: Component, dataset: Component, ticket: Artifact, network: Artifa
             "trainings": network.value["spent"],
             "find_trainings": ticket.value["spent"],
         }
+        if "begun_accuracy" in network.value:
+            metrics["before_accuracy"] = network.value["begun_accuracy"]
         if "parent" in ticket.value:
             metrics["parent_accuracy"] = ticket.value["parent"]["test_accuracy"]
         series = network.value["series"] or {}
@@ -44,5 +52,4 @@ def look(model: Component, dataset: Component, ticket: Artifact, network: Artifa
     labels = {"data": ticket.value["data"]}
     if ticket.value["notes"]:
         labels["notes"] = "; ".join(ticket.value["notes"])
-    found = {"metrics": {**view.metrics(), **metrics}, "labels": labels, "series": {**view.series(), **series}}
-    return Outcome({"view": found})
+    return {"metrics": {**view.metrics(), **metrics}, "labels": labels, "series": {**view.series(), **series}}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import PluginError, PrunebenchError, PruningError
 from prunebench.graph import Component, Node
-from prunebench.registry import METHODS, RECIPES, REGROWS, STAGED
+from prunebench.registry import DATASETS, METHODS, MODELS, RECIPES, REGROWS, STAGED
 from prunebench.spec import Spec
+from prunebench.steps.ablate import ablated, grafted
 from prunebench.steps.average import averaged
 from prunebench.steps.control import control, whole
 from prunebench.steps.cut import cut
@@ -17,10 +18,12 @@ from prunebench.steps.prune import pruned
 from prunebench.steps.train import trained
 
 if TYPE_CHECKING:
+    from prunebench.engine.training.ablation import Ablation
+    from prunebench.records.suite import Family
     from prunebench.registry import Entry
     from prunebench.tasks.recipes.base import Recipe
 
-_TICKETS = frozenset(step.target for step in (averaged, control, cut, pruned, whole))
+_TICKETS = frozenset(step.target for step in (ablated, averaged, control, cut, grafted, pruned, whole))
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,20 @@ class Nodes:
         self._recipe.check_position(start)
         return averaged(**self._task, ticket=_ticket(ticket), start=start, rate=rate)
 
+    def ablate(self, ticket: Node, how: Ablation) -> Node:
+        """A ticket without one of the things that it may owe its accuracy to; see `engine.training.ablation`."""
+        return ablated(
+            model=Component(MODELS.kind, self.model), dataset=Component(DATASETS.kind, self.dataset),
+            repetition=self.repetition, ticket=_ticket(ticket), how=how,
+        )  # fmt: skip
+
+    def graft(self, masks: Node, weights: Node) -> Node:
+        """One ticket's masks over another's weights; the tickets may have been found on other data."""
+        return grafted(
+            model=Component(MODELS.kind, self.model), dataset=Component(DATASETS.kind, self.dataset),
+            masks=_ticket(masks), weights=_ticket(weights),
+        )  # fmt: skip
+
     def find(self, method: str, density: float) -> Node:
         """The ticket of a method, in its stages if it has any.
 
@@ -97,7 +114,7 @@ class Nodes:
 
     def whole(self) -> Node:
         """The dense network as a ticket."""
-        return whole(model=Component("model", self.model), dataset=Component("dataset", self.dataset))
+        return whole(model=Component(MODELS.kind, self.model), dataset=Component(DATASETS.kind, self.dataset))
 
     def _staged(self, entry: Entry, spec: Spec, density: float) -> Node:
         if "training" not in entry.capabilities:
@@ -123,11 +140,26 @@ class Nodes:
     @cached_property
     def _task(self) -> dict[str, Any]:
         return {
-            "model": Component("model", self.model),
-            "dataset": Component("dataset", self.dataset),
+            "model": Component(MODELS.kind, self.model),
+            "dataset": Component(DATASETS.kind, self.dataset),
             "recipe": Component(RECIPES.kind, self.recipe),
             "repetition": self.repetition,
         }
+
+
+def family(ticket: Node) -> Family:
+    """What kind of ticket a node will be.
+
+    Returns:
+        `initial`: found without training, and trained from the initialisation. `lottery`: masks of a trained network on
+        initial weights. `late`: weights of a trained network, or of some way into training. `other`: all else, such as
+        controls, and networks whose training is over when they are found.
+    """
+    if ticket.step == pruned.target:
+        return "initial" if ticket.arguments["recipe"] is None else "other"
+    if ticket.step == cut.target:
+        return "late" if ticket.arguments["final"] or ticket.arguments["source"] is not None else "lottery"
+    return "other"
 
 
 def _ticket(value: object) -> Node:

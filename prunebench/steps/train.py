@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import TrainingError
 from prunebench.graph import Artifact, Component, Outcome, step
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prunebench.tasks.datasets.base import Samples
 
 
-@step(version=1, role="train")
+@step(version=2, role="train")
 def trained(
     model: Component, dataset: Component, recipe: Component, repetition: int, ticket: Artifact | None = None,
     until: float | None = None, curves: bool = True,
@@ -24,7 +24,8 @@ def trained(
     """Weights at the end and at the recipe's rewind points; loss and accuracy at the end, and by epoch with `curves`.
 
     Without a ticket the dense network is trained from its initialisation. Data that are measured on are the splits as
-    they are, without augmentation, in eval mode.
+    they are, without augmentation, in eval mode. `data` is the digest of the training samples; `begun_accuracy` that of
+    a ticket on the test samples before it is trained.
     """
     if ticket is not None and "skipped" in ticket.value:
         return Outcome({"skipped": ticket.value["skipped"]})
@@ -69,5 +70,9 @@ def trained(
     note((begun + network.steps) / subject.recipe.per_epoch(len(subject.train)), measured)
     value, tensors = network.stored()
     metrics = {f"{name}_{what}": number for name, found in measured.items() for what, number in found.items()}
-    labels = {"data": subject.fingerprint}
-    return Outcome({**value, **labels, "metrics": metrics, "series": series if curves else None}, tensors)
+    more: dict[str, Any] = {"data": subject.train.digest()}
+    if given is not None and given.phase is not None:
+        start = subject.network().to(subject.device)
+        given.apply(start)
+        more["begun_accuracy"] = evaluate(start, parts["test"])["accuracy"]
+    return Outcome({**value, **more, "metrics": metrics, "series": series if curves else None}, tensors)

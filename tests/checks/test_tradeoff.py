@@ -143,7 +143,7 @@ def test_a_density_below_a_weight_a_layer_is_skipped_with_its_reason(suite, run)
         ({"recipes": 'recipes = ["small-sgd(epoch=3)"]'}, "takes no parameter 'epoch' .did you mean 'epochs'"),
         ({"check": "collapse"}, "check 'collapse' trains nothing, and its grid has the recipe small-sgd"),
         ({"densities": "[]"}, "needs densities"),
-        ({"more": "arms = ['x']"}, "has no arms, not x"),
+        ({"more": "arms = ['x']"}, "unknown arm 'x'"),
         ({"check": "collapse", "recipes": ""}, "method lottery trains, and the grid of check 'collapse'"),
     ],
 )

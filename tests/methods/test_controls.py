@@ -179,3 +179,14 @@ def test_a_users_own_method_may_name_another():
         )
         with pytest.raises(SpecError, match="of=3 is not str"):
             pb.prune(network(), "probe(of=3)", density=0.3, input_shape=(6,))
+
+
+@pytest.mark.parametrize("of", ["lottery", "imp", "lr-rewinding", "small-dense", "gmp"])
+def test_the_same_ratios_are_random_masks_of_the_other_s_counts_from_the_beginning(of):
+    ticket, other = found(f"same-ratios(of={of})", 0.4), found(of, 0.4)
+    assert ticket.masks.by_layer() == other.masks.by_layer()
+    assert ticket.masks != other.masks
+    assert equal(ticket.weights, dict(network().state_dict()))
+    assert ticket.phase == Phase()
+    assert ticket.spent == other.spent
+    assert equal(trained(ticket).weights, plain(network().state_dict(), masks=ticket.masks))

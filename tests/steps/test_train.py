@@ -269,7 +269,7 @@ def test_in_a_run_a_training_that_diverges_is_a_failed_record_and_the_others_go_
     good, bad = "small-sgd(epochs=1,batch=300)", BAD
     overrides = (
         f'models=["{MODEL}"]', 'datasets=["digits"]', f'recipes=["{good}", "{bad}"]', 'methods=["random", "lottery"]',
-        "densities=[0.5, 0.2]",
+        "densities=[0.5, 0.2]", "arms=[]",
     )  # fmt: skip
     found = pb.run("tradeoff", overrides=overrides, seeds=1, executor="inline", store=tmp_path)
     failed = [record for record in found.records if record.status == "failed"]

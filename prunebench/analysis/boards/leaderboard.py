@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.statistics.intervals import mean_interval
+from prunebench.analysis.boards.cells import NONE, captioned, context, mean_text, number, values_at, without_record
 from prunebench.analysis.tables import Table
 from prunebench.records.metrics import METRICS
 from prunebench.records.overrides import comparable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.records.schema import Record, Row
     from prunebench.records.suite import Column, Presentation, Primary
-
-_NONE = "–"
 
 
 def leaderboard(suite: str, presentation: Presentation, results: Results) -> list[Table]:
@@ -60,12 +58,8 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
         shown = [_cell(column, good) for column in presentation.column]
         lines.append(((fine < len(rows), rank, method), (method, *shown, n)))
     lines.sort()
-    context = [
-        f"{name} {_number(median(v))}" for name in presentation.context if (v := _values(everything, name, None))
-    ]
-    caption = " — ".join([title, ", ".join(context)]) if context else title
     return Table(
-        f"{caption} ({untouched} method{'s' * (untouched != 1)} without a record yet)" if untouched else caption,
+        captioned(title, context(presentation, everything), without_record(untouched)),
         ("method", *(column.header for column in presentation.column), "n"),
         tuple(line for _, line in lines),
         (False, *(column.label is None for column in presentation.column), True),
@@ -75,12 +69,7 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
 
 def _ranked(records: Sequence[Record], primary: Primary) -> list[float]:
     """Values that a method is ranked by: at the primary density, or at its own where that is its outcome."""
-    return _values(records, primary.metric, primary.density) or _values(records, primary.metric, None)
-
-
-def _values(records: Sequence[Record], metric: str, density: float | None) -> list[float]:
-    values = (r.metrics.get(metric) for r in records if r.row.density == density)
-    return [value for value in values if value is not None]
+    return values_at(records, primary.metric, primary.density) or values_at(records, primary.metric, None)
 
 
 def _cell(column: Column, records: Sequence[Record]) -> str:
@@ -89,18 +78,15 @@ def _cell(column: Column, records: Sequence[Record]) -> str:
         labels = Counter(
             r.labels[column.label] for r in records if r.row.density == column.density and column.label in r.labels
         )
-        return labels.most_common(1)[0][0] if labels else _NONE
+        return labels.most_common(1)[0][0] if labels else NONE
     assert column.metric is not None, "a column has a metric or a label"
-    values = _values(records, column.metric, column.density)
+    values = values_at(records, column.metric, column.density)
     if not values:
-        return _NONE
+        return NONE
     if column.show == "mean":
-        mean = mean_interval(values)
-        digits = 2 if METRICS[column.metric].unit == "%" else 3
-        half = "" if mean.half_width is None else f" ± {mean.half_width:.{digits}f}"
-        return f"{mean.value:.{digits}f}{half}"
+        return mean_text(values, 2 if METRICS[column.metric].unit == "%" else 3)
     statistic = median(values) if column.show == "median" else min(values) if column.show == "min" else max(values)
-    return _number(statistic)
+    return number(statistic)
 
 
 def _meaning(column: Column) -> str:
@@ -110,10 +96,3 @@ def _meaning(column: Column) -> str:
         return f"most frequent {str(column.label).replace('_', ' ')}{at}"
     metric = METRICS[column.metric]
     return f"{'mean ± 95 % interval' if column.show == 'mean' else column.show}{at}, {metric.definition}"
-
-
-def _number(value: float) -> str:
-    """Three significant digits, thousands apart."""
-    if value >= 1000:
-        return f"{round(value):,}".replace(",", "\u202f")
-    return f"{value:.3g}"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prunebench.analysis.boards.conditions import conditions
+from prunebench.analysis.boards.controls import controls
+from prunebench.analysis.boards.curves import curves
+from prunebench.analysis.boards.factors import factors
 from prunebench.analysis.boards.leaderboard import leaderboard
+from prunebench.analysis.boards.overlap import overlap
+from prunebench.analysis.boards.ranks import ranks
+from prunebench.analysis.boards.ratios import ratios
+from prunebench.analysis.boards.verdicts import verdicts
 from prunebench.records.suite import Presentation
 
 if TYPE_CHECKING:
@@ -15,6 +23,14 @@ if TYPE_CHECKING:
 
 SECTIONS: dict[str, Callable[[str, Presentation, Results], list[Table]]] = {
     "leaderboard": leaderboard,
+    "controls": controls,
+    "verdicts": verdicts,
+    "factors": factors,
+    "conditions": conditions,
+    "ratios": ratios,
+    "overlap": overlap,
+    "curves": curves,
+    "ranks": ranks,
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prunebench.engine.masks import Masks
 from prunebench.engine.method import build
 from prunebench.engine.ticket import Phase, Ticket, Trained
+from prunebench.engine.training.ablation import ablate
 from prunebench.engine.training.rewinding import average, control, cut, moment, train
 from prunebench.errors import PruningError
 from prunebench.spec import Spec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from prunebench.engine.subject import Subject
     from prunebench.engine.ticket import Rate
+    from prunebench.engine.training.ablation import Ablation
 
 Live = Ticket | Trained
 
@@ -55,6 +57,10 @@ class LiveSteps:
     def average(self, ticket: Live, *, start: float, rate: float) -> Ticket:
         """A ticket after training, with averaged weights; see `Steps`."""
         return average(self._subject, _ticket(ticket), start=start, rate=rate)
+
+    def ablate(self, ticket: Live, how: Ablation) -> Ticket:
+        """A ticket without one of the things that it may owe its accuracy to; see `Steps`."""
+        return ablate(self._subject, _ticket(ticket), how)
 
     def find(self, method: str, density: float) -> Ticket:
         """The ticket of another method."""

@@ -46,6 +46,10 @@ class Samples(ABC):
         """The same kind of samples, only those at these positions; nothing is read or standardised anew."""
 
     @abstractmethod
+    def labelled(self, y: Tensor) -> Samples:
+        """The same inputs under other labels `[n]` int64; nothing is copied or read."""
+
+    @abstractmethod
     def to(self, device: torch.device) -> Samples:
         """Samples that give their tensors on a device; what is in memory moves there."""
 
@@ -56,6 +60,16 @@ class Samples(ABC):
     @abstractmethod
     def count_in(self, digest: Hash) -> None:
         """Feed a digest with all that the samples are."""
+
+    def digest(self) -> str:
+        """SHA-256 over all that the samples are, 16 hexadecimal digits, computed once: see `count_in`."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        self.count_in(digest)
+        return digest.hexdigest()[:16]
 
     def whole(self) -> Split:
         """All samples as tensors in memory."""
@@ -121,6 +135,10 @@ class Split(Samples):
         """The samples at these positions."""
         return self.take(index)
 
+    def labelled(self, y: Tensor) -> Split:
+        """The same inputs under other labels."""
+        return Split(self.x, y)
+
     def to(self, device: torch.device) -> Split:
         """The same tensors on a device."""
         return Split(self.x.to(device), self.y.to(device))
@@ -146,7 +164,9 @@ class Dataset:
     train: Samples
     test: Samples
     classes: int
-    _splits: dict[tuple[float, int], tuple[Samples, Samples]] = field(default_factory=dict, compare=False, repr=False)
+    _splits: dict[tuple[float, int], tuple[Samples, Samples | None]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -161,10 +181,15 @@ class Dataset:
             samples.count_in(digest)
         return digest.hexdigest()[:16]
 
-    def split(self, validation: float = 0.1, repetition: int = 0) -> tuple[Samples, Samples]:
-        """`train` without a validation part, and that part, kept for the next call; see `validation.split`."""
+    def split(self, validation: float = 0.1, repetition: int = 0) -> tuple[Samples, Samples | None]:
+        """What a repetition trains on: `train` without a validation part, and that part, kept for the next call.
+
+        Without a share to hold back, `train` and None; see `validation.split`.
+        """
         from prunebench.tasks.datasets.validation import split
 
+        if not validation:
+            return self.train, None
         if (validation, repetition) not in self._splits:
             self._splits[validation, repetition] = split(self.train, validation, repetition)
         return self._splits[validation, repetition]
@@ -182,8 +207,13 @@ def equal_rows(x: Tensor) -> Tensor:
     """A number for every row `[n]` int64, the same for rows that are equal to the bit."""
     if not len(x):
         return torch.zeros(0, dtype=torch.int64)
+    return numbered(row_digests(x))
+
+
+def row_digests(x: Tensor) -> list[bytes]:
+    """A digest of every row's bits; there is at least one row."""
     rows = x.cpu().contiguous().numpy().reshape(len(x), -1).view(np.uint8)
-    return numbered([hashlib.blake2b(row.data, digest_size=16).digest() for row in rows])
+    return [hashlib.blake2b(row.data, digest_size=16).digest() for row in rows]
 
 
 def numbered(values: list[bytes]) -> Tensor:

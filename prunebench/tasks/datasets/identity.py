@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunebench.codehash import code_digest
-from prunebench.errors import DataError
+from prunebench.errors import DataError, SpecError
 from prunebench.registry import DATASETS
 from prunebench.spec import Spec
 from prunebench.tasks.datasets.listing import listed
@@ -51,6 +51,30 @@ def folder(*, path: str, **params: Value) -> dict[str, Any]:
 def distractors(*, base: str, **params: Value) -> dict[str, Any]:
     """The identity and the code of the data that distractors are added to."""
     return {**params, "base": [base, DATASETS.identity(Spec(base)), code_digest(DATASETS.entry(base).module)]}
+
+
+def altered(*, of: str, share: float, **params: Value) -> dict[str, Any]:
+    """The identity of the data that are altered, or their parameters; their code counts as that of every named entry.
+
+    Raises:
+        SpecError: as `source_of`.
+    """
+    source = source_of(of, share)
+    return {**params, "share": share, "of": [source.name, DATASETS.identity(source) or DATASETS.resolve(source)]}
+
+
+def source_of(of: str, share: float) -> Spec:
+    """The data that `altered` alters.
+
+    Raises:
+        SpecError: they are altered themselves, or the share is outside (0, 1].
+    """
+    source = Spec.parse(of)
+    if source.name == "altered":
+        raise SpecError(f"altered: of={source} is altered itself: give all that is to be altered to one of them")
+    if not 0 < share <= 1:
+        raise SpecError(f"altered: share={share:g} is outside (0, 1]; it is the share of training samples that is kept")
+    return source
 
 
 @functools.cache

@@ -75,6 +75,10 @@ class Images(Samples):
         index = index.to(self.pixels.device)
         return Images(self.pixels[index], self.y[index], self.scale)
 
+    def labelled(self, y: Tensor) -> Images:
+        """The same images under other labels."""
+        return Images(self.pixels, y, self.scale)
+
     def to(self, device: torch.device) -> Images:
         """The same images on a device, still uint8."""
         return Images(self.pixels.to(device), self.y.to(device), self.scale.to(device))

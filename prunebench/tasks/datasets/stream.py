@@ -66,6 +66,10 @@ class Stream(Samples):
         index = index.cpu()
         return replace(self, index=self.index[index], y=self.y[index])
 
+    def labelled(self, y: Tensor) -> Stream:
+        """The same files under other labels."""
+        return replace(self, y=y)
+
     def to(self, device: torch.device) -> Stream:
         """The same files, whose batches are brought to a device; labels stay where they are."""
         return replace(self, device=device)

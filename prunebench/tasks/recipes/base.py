@@ -120,6 +120,30 @@ class Recipe:
         near = (p for p in self.rewind if p == position or math.isclose(share(p), share(position), rel_tol=1e-9))
         return next(near, None)
 
+    def lasting(self, factor: float) -> dict[str, Value]:
+        """The fields that change in a recipe of `factor` times the length, positions at the same shares of it.
+
+        Raises:
+            SpecError: it is counted in steps and has positions in epochs that would lie inside the first.
+        """
+
+        def moved(place: float) -> float:
+            if place < 1 or place * factor >= 1:
+                return place if place < 1 else place * factor
+            if self.steps:
+                raise SpecError(f"recipe: {factor:g} times its steps bring the position {place:g} into the first epoch")
+            return place / self.epochs
+
+        lengths: dict[str, Value] = {"epochs": self.epochs * factor}
+        if self.steps:
+            lengths = {"steps": max(1, round(self.steps * factor))}
+        places: dict[str, Value] = {
+            "milestones": tuple(map(moved, self.milestones)),
+            "warmup": moved(self.warmup),
+            "rewind": tuple(map(moved, self.rewind)),
+        }
+        return {**lengths, **{name: value for name, value in places.items() if value != getattr(self, name)}}
+
     def length(self, samples: int) -> int:
         """T in optimiser steps, for so many training samples."""
         return self.steps or max(1, round(self.epochs * self.per_epoch(samples)))

@@ -105,3 +105,20 @@ def test_a_loss_that_is_not_finite_is_an_error_and_modes_come_back(bad):
     with pytest.raises(TrainingError, match=r"^the network's loss in eval mode is (nan|inf): its weights or"):
         evaluate(model, Split(vectors().x * 100, vectors().y))
     assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("classes", [20, 21, 40])
+def test_of_more_than_twenty_classes_the_first_five_count_as_well(classes):
+    """Against sorted lists, over several batches."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, classes)
+    data = Split(torch.randn(5000, 3), torch.randint(classes, (5000,)))
+    found = evaluate(model, data)
+    if classes == 20:
+        assert found.keys() == {"loss", "accuracy"}
+        return
+    rows = model(data.x).detach().tolist()
+    ranked = (sorted(range(classes), key=lambda c, row=row: -row[c])[:5] for row in rows)
+    hits = sum(y in five for y, five in zip(data.y.tolist(), ranked, strict=True))
+    assert found["top5"] == pytest.approx(100 * hits / 5000)
+    assert found["accuracy"] < found["top5"] < 100

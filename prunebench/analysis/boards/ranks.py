@@ -1,0 +1,110 @@
+"""Methods ranked by area across tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.boards.cells import NONE
+from prunebench.analysis.statistics.ranks import FEWEST_TASKS, ranking
+from prunebench.analysis.tables import Table
+from prunebench.analysis.tradeoff import tasks
+
+if TYPE_CHECKING:
+    from prunebench.analysis.results import Results
+    from prunebench.analysis.statistics.ranks import Ranking
+    from prunebench.analysis.tradeoff import Task
+    from prunebench.records.suite import Presentation
+
+_LEVEL = 0.05
+_UNPLANNED, _UNFINISHED, _SHORT = "not planned", "cells missing or failed", "no area"
+
+
+def ranks(suite: str, presentation: Presentation, results: Results) -> list[Table]:
+    """Mean rank by area, Friedman's test and groups that Nemenyi's test cannot tell apart; a line below five tasks.
+
+    A method without area in a task, or with missing or failed cells there, is ranked last in it, and the table says
+    why. Methods without area in any task are left out, and so are tasks in which no method has one.
+    """
+    outcomes = [
+        {method: _outcome(task, method) for method in task.methods(None)}
+        for task in tasks(suite, presentation, results)
+    ]
+    outcomes = [task for task in outcomes if any(isinstance(found, float) for found in task.values())]
+    methods = sorted({m for task in outcomes for m, found in task.items() if isinstance(found, float)})
+    if len(outcomes) < FEWEST_TASKS:
+        return [_note(f"none across fewer than {FEWEST_TASKS} tasks; tasks with an area: {len(outcomes)}")]
+    if len(methods) < 2:
+        return [_note("none of fewer than two methods; methods with an area: 1")]
+    table = [[task.get(method, _UNPLANNED) for method in methods] for task in outcomes]
+    found = ranking(
+        [[v if isinstance(v, float) else None for v in row] for row in table], higher_is_better=True, alpha=_LEVEL
+    )
+    told_apart = found.p_f < _LEVEL
+    apart = "" if told_apart else "; methods are not told apart"
+    groups = _letters(found) if told_apart else {}
+    lines = [
+        (rank, method, groups.get(i, NONE), _reasons([row[i] for row in table]))
+        for i, (method, rank) in enumerate(zip(methods, found.mean_ranks, strict=True))
+    ]
+    tests = f"Friedman p {_p(found.p)} by χ², {_p(found.p_f)} by F"
+    tests += f", Nemenyi's critical difference {found.critical_difference:.2f}"
+    return [
+        Table(
+            f"ranks by area across {len(outcomes)} tasks — {tests}{apart}",
+            ("method", "mean rank", *(("groups",) if told_apart else ()), "ranked last in"),
+            tuple(
+                (method, f"{rank:.2f}", *((letters,) if told_apart else ()), reasons)
+                for rank, method, letters, reasons in sorted(lines)
+            ),
+            (False, True, *((False,) if told_apart else ()), False),
+            legend=(
+                ("mean rank", "over tasks, by mean area; 1 is best, equal areas share the mean of their ranks"),
+                *((("groups", _GROUPS),) if told_apart else ()),
+                ("ranked last in", f"tasks in which a method has no area that counts, and why; {_SHORT}: its densities "
+                 "do not span the range, or a value is missing"),
+            ),
+        )
+    ]  # fmt: skip
+
+
+_GROUPS = (
+    "methods that share a letter are less than the critical difference apart, which is what Nemenyi's test can tell at "
+    "the level of 5 % for all pairs together; a method without one differs from all others"
+)
+
+
+def _outcome(task: Task, method: str) -> float | str:
+    """Mean area over repetitions, or why there is none that counts."""
+    if task.unfinished(method, None)[0]:
+        return _UNFINISHED
+    areas = list(task.areas(method).values())
+    known = [value for value in areas if value is not None]
+    return fmean(known) if known and len(known) == len(areas) else _SHORT
+
+
+def _letters(found: Ranking) -> dict[int, str]:
+    """A letter for every group, best first, by method."""
+    letters: dict[int, str] = {}
+    for place, members in enumerate(found.cliques):
+        for i in members:
+            letters[i] = letters.get(i, "") + _letter(place)
+    return letters
+
+
+def _letter(place: int) -> str:
+    return chr(ord("a") + place) if place < 26 else f"({place + 1})"
+
+
+def _reasons(outcomes: list[float | str]) -> str:
+    counts = Counter(found for found in outcomes if isinstance(found, str))
+    return ", ".join(f"{count}: {reason}" for reason, count in counts.items()) or NONE
+
+
+def _note(text: str) -> Table:
+    return Table("", ("ranks",), ((text,),))
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"

@@ -1,0 +1,192 @@
+"""Records of the check `tradeoff` as outcomes and curves: what its boards need of a task."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from prunebench.analysis.curves import OnePoint, Point, area, one_point
+from prunebench.analysis.tuning import FINISHED, best_recipe
+from prunebench.records.overrides import comparable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from prunebench.analysis.results import Results
+    from prunebench.records.schema import Record, Row
+    from prunebench.records.suite import Curve, Presentation
+
+DENSE = "dense"
+SAME_RATIOS = "same-ratios"
+"""The arm of random masks with the method's own counts by layer."""
+
+State = Literal["alive", "collapsed", "impossible", "missing"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Repetitions of one method, density and arm by one recipe."""
+
+    recipe: str | None
+    records: Mapping[int, Record | None]
+    """By repetition; None where there is no record yet."""
+
+    def state(self, repetition: int) -> State:
+        """Alive; collapsed, where no path of kept weights is left; impossible, where skipped; else missing."""
+        record = self.records.get(repetition)
+        if record is None or record.status not in FINISHED:
+            return "missing"
+        if record.status == "skipped":
+            return "impossible"
+        return "collapsed" if record.metrics.get("has_path") == 0 else "alive"
+
+    def count(self, state: State) -> int:
+        """Repetitions of that state."""
+        return sum(self.state(repetition) == state for repetition in self.records)
+
+    def values(self, metric: str) -> dict[int, float]:
+        """The metric of networks that are alive, by repetition."""
+        found = {n: r.metrics.get(metric) for n, r in self.records.items() if r and self.state(n) == "alive"}
+        return {n: value for n, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and dataset, by one recipe or by the best for each method, density and arm."""
+
+    title: str
+    curve: Curve
+    cells: Mapping[tuple[str, float | None, str | None], Cells]
+    """By method, density (None where it is the outcome) and arm."""
+    dense: Mapping[str | None, Cells]
+    """The dense network by every recipe of the model and dataset."""
+    best_dense: Cells | None
+    """By the recipe with the best validation accuracy among them."""
+    chance: float | None
+    """100 / K; None where no network of the dataset tells how many classes K there are."""
+
+    @cached_property
+    def densities(self) -> list[float]:
+        """The grid, descending."""
+        return sorted({density for _, density, _ in self.cells if density is not None}, reverse=True)
+
+    @cached_property
+    def arms(self) -> list[str | None]:
+        """Arms that are methods of their own: all but the control."""
+        return list(dict.fromkeys(arm for _, _, arm in self.cells if arm != SAME_RATIOS))
+
+    def methods(self, arm: str | None) -> list[str]:
+        """Methods with cells of an arm, in the order of the plan."""
+        return list(dict.fromkeys(method for method, _, found in self.cells if found == arm))
+
+    def of(self, method: str, arm: str | None) -> dict[float | None, Cells]:
+        """Cells of a method by density, descending, None last."""
+        return {d: self.cells[method, d, arm] for d in (*self.densities, None) if (method, d, arm) in self.cells}
+
+    def at(self, method: str, arm: str | None, density: float | None) -> Cells | None:
+        """Cells at a density, or at the method's own where that is its outcome."""
+        return self.cells.get((method, density, arm)) or self.cells.get((method, None, arm))
+
+    def areas(self, method: str) -> dict[int, float | None]:
+        """Area by repetition, see `curves.area`. Compression 1 is the dense network by its best recipe."""
+        low, high = self.curve.compressions
+        found = self._sparse(method)
+        start = {1.0: self.best_dense} if self.best_dense and 1.0 not in found else {}
+        return {
+            n: area([self._point(density, cells, n) for density, cells in {**start, **found}.items()], low, high)
+            for n in _repetitions(found)
+        }
+
+    def one_point(self, method: str) -> OnePoint | None:
+        """Where the mean curve falls the curve's `loss` below the dense network, see `curves.one_point`.
+
+        A loss is against the dense network of the repetition by the recipe of the cell. Repetitions count in which
+        every cell of the method has an outcome.
+        """
+        found = self._sparse(method)
+        losses = [
+            [loss for loss in row if loss is not None]
+            for n in _repetitions(found)
+            if None not in (row := [self._loss(density, cells, n) for density, cells in found.items()])
+        ]
+        return one_point([1 / density for density in found], losses, self.curve.loss)
+
+    def unfinished(self, method: str, arm: str | None) -> tuple[int, int]:
+        """Cells without outcome, and all."""
+        found = self.of(method, arm).values()
+        return sum(cells.count("missing") for cells in found), sum(len(cells.records) for cells in found)
+
+    def _sparse(self, method: str) -> dict[float, Cells]:
+        return {density: cells for density, cells in self.of(method, None).items() if density is not None}
+
+    def _point(self, density: float, cells: Cells, repetition: int) -> Point:
+        state = cells.state(repetition)
+        accuracy = cells.values(self.curve.metric).get(repetition) if state == "alive" else None
+        if state in {"collapsed", "impossible"}:
+            accuracy = self.chance
+        return Point(1 / density, accuracy, state == "impossible")
+
+    def _loss(self, density: float, cells: Cells, repetition: int) -> float | None:
+        dense, found = self.dense.get(cells.recipe), self._point(density, cells, repetition).accuracy
+        whole = None if dense is None else dense.values(self.curve.metric).get(repetition)
+        return None if whole is None or found is None else whole - found
+
+
+def tasks(suite: str, presentation: Presentation, results: Results) -> list[Task]:
+    """The tasks of a suite that has a curve: models × datasets, × recipes unless these are tuned."""
+    records = {record.row: record for record in results.records}
+    pairs: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in results.rows:
+        if row.suite == suite:
+            pairs[row.model, row.dataset, row.scale].append(row)
+    return [task for rows in pairs.values() for task in _tasks(rows, presentation, records)]
+
+
+def _tasks(rows: Sequence[Row], presentation: Presentation, records: Mapping[Row, Record]) -> list[Task]:
+    """Of one model and dataset."""
+    assert presentation.curve is not None, "a suite with the sections `curves` or `ranks` has a curve"
+    recipes = list(dict.fromkeys(row.recipe for row in rows))
+    dense_rows = [row for row in rows if row.method == DENSE]
+    first = rows[0]
+    mark = "" if comparable(first.scale) else f"compares with no others: {first.scale}"
+    chance = _chance(first.dataset, records.values())
+    found: list[Task] = []
+    for together in [recipes] if presentation.tuned else [[recipe] for recipe in recipes]:
+        named = together[0] if len(together) == 1 else f"{len(together)} recipes"
+        groups: dict[tuple[str, float | None, str | None], list[Row]] = defaultdict(list)
+        for row in rows:
+            if row.recipe in together:
+                groups[row.method, row.density, row.arm].append(row)
+        found.append(
+            Task(
+                " · ".join(part for part in (first.model, first.dataset, named, mark) if part),
+                presentation.curve,
+                {key: _best(group, records) for key, group in groups.items()},
+                {recipe: _best(group, records) for recipe in recipes if (group := _by(dense_rows, recipe))},
+                _best(dense_rows, records) if dense_rows else None,
+                chance,
+            )
+        )
+    return found
+
+
+def _best(rows: Sequence[Row], records: Mapping[Row, Record]) -> Cells:
+    recipe = best_recipe(rows, records)
+    return Cells(recipe, {row.repetition: records.get(row) for row in _by(rows, recipe)})
+
+
+def _by(rows: Sequence[Row], recipe: str | None) -> list[Row]:
+    return [row for row in rows if row.recipe == recipe]
+
+
+def _repetitions(found: Mapping[float, Cells]) -> list[int]:
+    return sorted({repetition for cells in found.values() for repetition in cells.records})
+
+
+def _chance(dataset: str, records: Iterable[Record]) -> float | None:
+    """100 / K, where K is the most classes that any network of the dataset reaches: the dense one reaches all."""
+    reached = [record.metrics.get("classes_reached") for record in records if record.row.dataset == dataset]
+    classes = max((count for count in reached if count), default=None)
+    return 100 / classes if classes else None

@@ -1,0 +1,1 @@
+"""Arms of the sanity check, one file a stage."""
