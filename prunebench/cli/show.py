@@ -62,10 +62,7 @@ def _described(name: str) -> list[Table] | None:
     if name in METRICS:
         m = METRICS[name]
         return [_pairs("metric", {"name": name, "unit": m.unit or "–", "better": m.direction, "is": m.definition})]
-    for registry in REGISTRIES.values():
-        if name in registry.entries:
-            return _entry(registry.entry(name))
-    return None
+    return [table for r in REGISTRIES.values() if name in r.entries for table in _entry(r.entry(name))] or None
 
 
 def _pairs(caption: str, pairs: dict[str, str]) -> Table:
@@ -73,7 +70,7 @@ def _pairs(caption: str, pairs: dict[str, str]) -> Table:
 
 
 def _entry(entry: Entry) -> list[Table]:
-    from prunebench.registry import NEEDS
+    from prunebench.registry import ARMS, NEEDS
     from prunebench.spec import written
 
     about = {
@@ -81,7 +78,7 @@ def _entry(entry: Entry) -> list[Table]:
         "what": entry.summary,
         "paper": entry.paper,
         "needs": ", ".join(word for word in NEEDS if word in entry.capabilities),
-        "traits": ", ".join(word for word in entry.capabilities if word not in NEEDS),
+        "stage" if entry.kind == ARMS.kind else "traits": ", ".join(w for w in entry.capabilities if w not in NEEDS),
         "notes": entry.notes,
         "origin": entry.target,
     }
@@ -108,14 +105,22 @@ def _suite(name: str) -> list[Table]:
         "question": suite.question,
         "primary metric": f"{suite.primary.metric}, tolerance {suite.primary.tolerance:g}",
     }
+    scales = [(scale, str(s.seeds), f"{s.minutes:g}", s.about) for scale, s in suite.scale.items()]
+    columns = ("models", "datasets", "recipes", "methods", "arms", "densities")
     rows = [
-        (scale, str(found.seeds), f"{found.minutes:g}", " ".join(map(str, grid.models)),
-         " ".join(map(str, grid.datasets)), " ".join(map(str, grid.methods)))
+        (scale, *(" ".join(map(str, getattr(grid, name))) for name in columns),
+         " ".join([*(["always"] if grid.always else []), *grid.families]))
         for scale, found in suite.scale.items()
         for grid in found.grid
     ]  # fmt: skip
-    grids = Table("grids", ("scale", "seeds", "minutes", "models", "datasets", "methods"), tuple(rows), whole=True)
-    return [_pairs("suite", about), grids]
+    shown = [i for i, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    headers = ("scale", *columns, "tickets")
+    grids = [tuple(row[i] for i in shown) for row in rows]
+    return [
+        _pairs("suite", about),
+        Table("scales", ("scale", "seeds", "minutes", "about"), tuple(scales), whole=True),
+        Table("grids", tuple(headers[i] for i in shown), tuple(grids), whole=True),
+    ]
 
 
 def _results(name: str, store: Path) -> Results:

@@ -16,6 +16,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = ("pip install uv", "uv run prunebench run collapse", "uv run pytest")
 """What the gate itself runs, from a clean checkout."""
 
+SMALL = "models=[lenet-300-100(width=0.1)] datasets=[digits]"
+"""The network of runs that name none themselves: what is tried here are the commands, not the suite's four networks."""
+
 
 def blocks(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -33,7 +36,7 @@ def shell(tmp_path):
     launcher = tmp_path / "bin" / "prunebench"
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m prunebench "$@"\n')
     launcher.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PRUNEBENCH_SET": SMALL}
 
     def run(arguments):
         ended = subprocess.run(

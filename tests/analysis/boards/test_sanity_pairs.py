@@ -119,15 +119,15 @@ def test_a_difference_is_shown_with_half_its_interval(mean, interval, text):
 def test_a_spread_below_the_metric_s_step_counts_as_one_step(tmp_path):
     """Accuracies on 100 test samples: three equal differences are chance, not exactness."""
     made = Made(tmp_path)
-    for number in range(12):
+    for number in range(24):
         untouched = [float(50 + number + 3 * n) for n in range(3)]
         made.pair(f"m{number}", "reinit", untouched, [value - 1 for value in untouched])
     (family,) = families("sanity", presentation(margin=5.0), made.results())
     assert family.resolution == 1.0
     (_, verdict) = family.judged["m0", "reinit"]
-    # t = 1 / (1 / √3) with two degrees of freedom, twelve times; without a floor p would be zero.
+    # t = 1 / (1 / √3) with two degrees of freedom, 24 times; without a floor p would be zero.
     p = 1 - 3**0.5 / (2 + 3) ** 0.5
-    assert verdict.p_difference == pytest.approx(min(1.0, 12 * p))
+    assert verdict.p_difference == pytest.approx(min(1.0, 24 * p))
 
 
 def test_few_values_tell_no_step(tmp_path):
