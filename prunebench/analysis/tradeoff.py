@@ -32,6 +32,8 @@ class Cells:
     recipe: str | None
     records: Mapping[int, Record | None]
     """By repetition; None where there is no record yet."""
+    candidates: frozenset[str | None] = frozenset()
+    """Recipes that it was chosen among."""
 
     def state(self, repetition: int) -> State:
         """Alive; collapsed, where no path of kept weights is left; impossible, where skipped; else missing."""
@@ -66,6 +68,8 @@ class Task:
     """By the recipe with the best validation accuracy among them."""
     chance: float | None
     """100 / K; None where no network of the dataset tells how many classes K there are."""
+    tuned: bool = False
+    """Whether recipes are candidates."""
 
     @cached_property
     def densities(self) -> list[float]:
@@ -102,8 +106,9 @@ class Task:
     def one_point(self, method: str) -> OnePoint | None:
         """Where the mean curve falls the curve's `loss` below the dense network, see `curves.one_point`.
 
-        A loss is against the dense network of the repetition by the recipe of the cell. Repetitions count in which
-        every cell of the method has an outcome.
+        A loss is against the dense network of the repetition: by its own best recipe where recipes are tuned, so that a
+        recipe that does the dense network harm makes no method look good, else by the task's. Repetitions count in
+        which every cell of the method has an outcome.
         """
         found = self._sparse(method)
         losses = [
@@ -112,6 +117,15 @@ class Task:
             if None not in (row := [self._loss(density, cells, n) for density, cells in found.items()])
         ]
         return one_point([1 / density for density in found], losses, self.curve.loss)
+
+    def candidates(self, method: str, arm: str | None) -> int:
+        """Of how many recipes the one that counts was chosen: the fewest of any density."""
+        return min(len(cells.candidates) for cells in self.of(method, arm).values())
+
+    @cached_property
+    def most_candidates(self) -> int:
+        """Of any method, density and arm."""
+        return max(len(cells.candidates) for cells in self.cells.values())
 
     def unfinished(self, method: str, arm: str | None) -> tuple[int, int]:
         """Cells without outcome, and all."""
@@ -129,7 +143,8 @@ class Task:
         return Point(1 / density, accuracy, state == "impossible")
 
     def _loss(self, density: float, cells: Cells, repetition: int) -> float | None:
-        dense, found = self.dense.get(cells.recipe), self._point(density, cells, repetition).accuracy
+        dense = self.best_dense if self.tuned else self.dense.get(cells.recipe)
+        found = self._point(density, cells, repetition).accuracy
         whole = None if dense is None else dense.values(self.curve.metric).get(repetition)
         return None if whole is None or found is None else whole - found
 
@@ -167,6 +182,7 @@ def _tasks(rows: Sequence[Row], presentation: Presentation, records: Mapping[Row
                 {recipe: _best(group, records) for recipe in recipes if (group := _by(dense_rows, recipe))},
                 _best(dense_rows, records) if dense_rows else None,
                 chance,
+                presentation.tuned,
             )
         )
     return found
@@ -174,7 +190,8 @@ def _tasks(rows: Sequence[Row], presentation: Presentation, records: Mapping[Row
 
 def _best(rows: Sequence[Row], records: Mapping[Row, Record]) -> Cells:
     recipe = best_recipe(rows, records)
-    return Cells(recipe, {row.repetition: records.get(row) for row in _by(rows, recipe)})
+    candidates = frozenset(row.recipe for row in rows)
+    return Cells(recipe, {row.repetition: records.get(row) for row in _by(rows, recipe)}, candidates)
 
 
 def _by(rows: Sequence[Row], recipe: str | None) -> list[Row]:

@@ -14,8 +14,9 @@ from prunebench.analysis.lint.columns import COLUMNS
 from prunebench.analysis.lint.items import ITEMS
 from prunebench.analysis.lint.names import known_classes, named
 from prunebench.analysis.lint.report import CHECKS, lint
-from prunebench.analysis.lint.sheet import of_file
+from prunebench.analysis.lint.sheet import of_file, of_results
 from prunebench.errors import UsageError
+from tests.analysis import recorded
 
 DENSITIES = (0.5, 0.25, 0.1, 0.05, 0.02)
 LOSS = {0.5: 0.0, 0.25: 2.0, 0.1: 5.0, 0.05: 9.0, 0.02: 20.0}
@@ -142,7 +143,7 @@ LACKING = {
     ),
     "no magnitude on a task": (
         lambda rows: [r for r in rows if not (CNN(r) and r["method"] == "magnitude")],
-        {"magnitude": "none on cnn · mnist1d · small-sgd at 0.5, 0.25, 0.1 and 2 more densities"},
+        {"magnitude": "none of trained weights on cnn · mnist1d · small-sgd at 0.5, 0.25, 0.1 and 2 more densities"},
     ),
     "budgets that differ": (
         lambda rows: changed(rows, lambda r: CNN(r) and SNIP(r), trainings=40),
@@ -234,6 +235,16 @@ def test_without_seeds_and_counts_nothing_can_be_told_of_seeds(linted):
     assert with_state(findings, "missing") == {"raw-rows"}
 
 
+def test_means_of_others_beside_rows_by_seed_count_as_many_seeds_as_they_say(linted):
+    rows = complete()
+    quoted = [r for r in rows if r["method"] == "snip"]
+    findings = linted([r for r in rows if r["method"] != "snip"] + means(quoted))
+    assert with_state(findings, "missing") == {"raw-rows"}
+    few = linted([r for r in rows if r["method"] != "snip"] + means(quoted, n=2, std=None))
+    assert with_state(few, "missing") == {"raw-rows", "seeds", "spread"}
+    assert "on cnn · mnist1d · small-sgd (2)" in few["seeds"].found
+
+
 def test_data_of_unknown_many_classes_cannot_be_told(linted):
     rows = changed(complete(), lambda r: r["dataset"] == "cifar-100", dataset="ours", test_top5=None)
     assert linted(rows)["top-5"].state == "cannot tell"
@@ -254,6 +265,8 @@ def test_data_of_unknown_many_classes_cannot_be_told(linted):
         lambda rows: changed(rows, lambda r: True, validation_accuracy=None, selected_on="nothing"),
         lambda rows: changed(rows, lambda r: True, best_validation_accuracy=90),
         lambda rows: [{**r, "method": f"same-ratios(of={r['method']})", "arm": ""} if r["arm"] else r for r in rows],
+        lambda rows: [{**r, "arm": "same-ratios(long=true)"} if r["arm"] else r for r in rows],
+        lambda rows: [{**r, "arm": "rearrange"} if r["arm"] else r for r in rows],
         lambda rows: [
             {**r, "test_accuracy": r["test_accuracy"] / 100} for r in without(rows, "std")
         ],
@@ -262,8 +275,8 @@ def test_data_of_unknown_many_classes_cannot_be_told(linted):
         lambda rows: [*rows, row("cnn", "mnist1d", "snip", 0.1, 9, status="failed", test_accuracy=None)],
     ],
     ids=["budgets told apart", "recipes", "learning rates", "said to be untuned", "defined speed-up",
-         "nothing selected", "best validation accuracy", "same-ratios as a method", "shares", "sparsity",
-         "compression", "failed"],
+         "nothing selected", "best validation accuracy", "same-ratios as a method", "same ratios for long",
+         "rearranged", "shares", "sparsity", "compression", "failed"],
 )  # fmt: skip
 def test_other_ways_of_having_an_item_are_ok(linted, change):
     rows = change(complete())
@@ -277,6 +290,39 @@ def test_many_gaps_are_counted_and_only_the_first_are_named(linted):
     assert re.search(r"(; .*){2} and 3 more$", linted(rows)["same-ratios"].found)
 
 
+@pytest.mark.parametrize("ours", [False, True], ids=["others", "export"])
+def test_magnitude_of_a_run_of_ours_is_of_initial_weights_and_others_may_mean_trained_ones(linted, ours):
+    rows = complete()
+    if ours:
+        rows = changed(rows, lambda r: True, run="0123", check="tradeoff")
+    found = linted(rows)["magnitude"]
+    assert found.state == ("missing" if ours else "ok")
+    assert found.found.startswith("none of trained weights on" if ours else "on 3 tasks")
+    assert linted(changed(rows, lambda r: r["method"] == "magnitude", method="gmp"))["magnitude"].state == "ok"
+
+
+def test_rearranged_masks_over_later_weights_are_no_random_masks_of_the_same_ratios(linted):
+    def arms_of(method):
+        rows = changed(complete(), SNIP, method=method)
+        return linted([{**r, "arm": "rearrange"} if r["arm"] else r for r in rows])["same-ratios"]
+
+    assert arms_of("lottery").state == "ok"
+    late = arms_of("lottery(rewind=0.1)")
+    assert late.state == "missing"
+    assert "ratios of lottery(rewind=0.1) on" in late.found
+
+
+def test_accuracies_of_a_run_of_ours_are_in_percent_however_low(tmp_path):
+    low = recorded.results(recorded.grid("dense", {None: [1.0, 0.9]}) + recorded.grid("snip", {0.5: [0.8, 0.9]}))
+    assert sorted(of_results(low).rows["test_accuracy"]) == [0.8, 0.9, 0.9, 1.0]
+    others, export = "method,model,dataset,density,accuracy", "run,check,method,model,dataset,density,accuracy"
+    path = tmp_path / "r.csv"
+    path.write_text(f"{others}\nsnip,a,b,0.1,0.8\n")
+    assert list(of_file(path).rows["test_accuracy"]) == [80.0]
+    path.write_text(f"{export}\n0123,tradeoff,snip,a,b,0.1,0.8\n")
+    assert list(of_file(path).rows["test_accuracy"]) == [0.8]
+
+
 @pytest.mark.parametrize(
     ("method", "facts"),
     [
@@ -285,6 +331,15 @@ def test_many_gaps_are_counted_and_only_the_first_are_named(linted):
         ("reinit(of=snip)", {"control": True}), ("random pruning", {"control": True}), ("RanDumb", {"control": False}),
         ("magnitude(scope=layer)", {"magnitude": True}), ("Global Magnitude (ours)", {"magnitude": True}),
         ("imp", {"magnitude": True}), ("snip(mode=train)", {"control": False, "magnitude": False}),
+        ("lottery", {"magnitude": True, "initial": True}), ("lr-rewinding", {"magnitude": True, "initial": False}),
+        ("imp(rewind=0.1)", {"magnitude": True, "initial": False}), ("hybrid", {"magnitude": True}),
+        ("fine-tune", {"magnitude": True}), ("weight-rewinding(rate=0.2)", {"magnitude": True}),
+        ("gmp(initial=0.1)", {"magnitude": True}), ("lottery(by=snip)", {"magnitude": False}),
+        ("imp(by=magnitude(scope=layer))", {"magnitude": True}), ("random(scope=layer)", {"magnitude": False}),
+        ("LTH_mag", {"magnitude": True}), ("OMP", {"magnitude": True}), ("Magnitude at init", {"magnitude": False}),
+        ("mag_init", {"magnitude": False}), ("initial magnitudes", {"magnitude": False}),
+        ("Magnitude (Initialization)", {"magnitude": False}), ("IMP, rewound to init", {"magnitude": True}),
+        ("magnolia", {"magnitude": False}), ("snip", {"initial": True, "magnitude": False}),
         ("same-ratios(of=snip)", {"of": "snip", "control": True}),
         ("same-ratios(of=lottery(rewind=0.1))", {"of": "lottery(rewind=0.1)"}),
     ],
@@ -294,6 +349,17 @@ def test_names_of_methods_tell_what_they_are(method, facts):
 
     catalogue.declare()
     assert {name: getattr(named(method), name) for name in facts} == facts
+
+
+@pytest.mark.parametrize(
+    ("method", "counts"),
+    [("magnitude", False), ("magnitude(scope=layer)", False), ("lottery", True), ("gmp", True), ("snip", False)],
+)
+def test_of_our_methods_those_count_as_magnitude_that_cut_trained_weights(method, counts):
+    from prunebench import catalogue
+
+    catalogue.declare()
+    assert named(method, ours=True).magnitude == counts
 
 
 @pytest.mark.parametrize(

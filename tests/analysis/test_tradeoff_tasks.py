@@ -101,10 +101,24 @@ def test_the_recipe_is_chosen_by_validation_for_each_method_density_and_arm(cand
     assert task.best_dense.recipe == LR["slow"]
 
 
-def test_losses_are_against_the_dense_network_by_the_recipe_of_the_cell(candidates):
-    # 85 − 70 = 15 at compression 2, by the fast recipe; 80 − 50 = 30 at 10, by the slow one.
-    found = one(candidates, tuned=True, loss=22.5).one_point("snip")
+def test_candidates_are_the_recipes_that_are_planned_whatever_has_a_record(candidates):
+    planned = [row("synflow", density, n, recipe=LR["slow"]) for density in (0.5, 0.1) for n in range(2)]
+    planned += [row("synflow", 0.5, n, recipe=LR["fast"]) for n in range(2)]
+    task = one(candidates, planned, tuned=True)
+    assert task.most_candidates == 2
+    assert [task.candidates(method, None) for method in ("dense", "snip", "synflow")] == [2, 2, 1]
+    assert task.cells["synflow", 0.5, None].candidates == set(LR.values())
+    assert one(DENSE + SNIP).most_candidates == 1
+
+
+def test_tuned_losses_are_against_the_dense_network_by_its_own_best_recipe(candidates):
+    # 80 − 70 = 10 at compression 2, by the fast recipe; 80 − 50 = 30 at 10, by the slow one, which is dense's best.
+    found = one(candidates, tuned=True, loss=20).one_point("snip")
     assert found.estimate.value == pytest.approx(2 * 5**0.5)
+    # By the fast recipe alone, against 85: 15 at compression 2 and 25 at 10.
+    untuned = tasks("tradeoff", presentation(loss=20), results(candidates))[1]
+    assert untuned.title.endswith(LR["fast"])
+    assert untuned.one_point("snip").estimate.value == pytest.approx(2 * 5**0.5)
     # The area begins at the dense network by its own recipe, 80.
     for order in (candidates, candidates[::-1]):
         assert one(order, tuned=True, low=1, high=2).areas("snip")[0] == pytest.approx(75)

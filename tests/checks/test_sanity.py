@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -117,8 +118,8 @@ def test_trainings_of_the_quick_suites_counted_by_hand():
     # Six methods and their random controls at five densities, two methods without one, the dense network.
     tradeoff = 3 * (6 * 5 * 2 + 2 * 5 + 1)
     assert trainings("tradeoff") == tradeoff
-    # At the density that both have: dense, random, six methods; two of the random controls are arms there.
-    assert trainings("sanity", "tradeoff") == alone + tradeoff - 3 * (1 + 1 + 6 + 2)
+    # At the density that both have: dense, random, six methods; one of the random controls is an arm there.
+    assert trainings("sanity", "tradeoff") == alone + tradeoff - 3 * (1 + 1 + 6 + 1)
 
 
 def test_without_sharing_it_would_be_more_than_half_as_much_again():
@@ -176,6 +177,13 @@ def test_a_longer_prune_stage_is_compared_with_one_as_long_and_trained_as_ever()
     recipes = {n.arguments["recipe"]["$component"][1] for n in ancestors([clean.ticket]) if n.name == "trained"}
     assert all("epochs=3.0" in text for text in recipes)
     assert STEPS.train(clean.ticket).arguments["recipe"] == STEPS.train().arguments["recipe"]
+
+
+def test_random_masks_of_a_ticket_s_total_budget_are_trained_as_long_as_it_was_found_and_trained():
+    found = armed("same-ratios(long=true)", "lr-rewinding").ticket
+    assert (found.name, found.arguments["long"], found.arguments["fresh"]) == ("control", True, False)
+    (drawn,) = found.dependencies
+    assert (drawn.name, drawn.arguments["how"]) == ("ablated", "same-ratios")
 
 
 def test_half_of_the_data_by_epochs_and_by_steps():
@@ -358,3 +366,35 @@ def test_a_method_that_chooses_its_density_has_one_cell(suite):
     assert [(c.row.method, c.row.density, c.row.arm) for c in found.cells] == [
         ("dense", None, None), ("dense-long", None, None)
     ]  # fmt: skip
+
+
+REPORTED = """
+sections = ["controls", "verdicts", "factors", "conditions", "ratios", "overlap"]
+[verdicts]
+metric = "test_accuracy"
+margin = { default = 2.0 }
+[[control]]
+kind = "positive"
+method = "lottery(rewind=0.1)"
+arm = "reinit"
+[[control]]
+kind = "negative"
+method = "random"
+arm = "rearrange"
+"""
+
+
+def test_one_seed_runs_to_a_report_that_cannot_tell(suite, tmp_path):
+    path = Path(suite(
+        {"always": True, "methods": ["random"], "arms": ["rearrange"]},
+        {"always": True, "methods": ["lottery(rewind=0.1)"], "arms": ["reinit"]},
+        {"methods": ["snip", "synflow"], "arms": ["random-labels"]},
+    ))  # fmt: skip
+    path.write_text(path.read_text().replace('question = "?"\n', 'question = "?"\n' + REPORTED))
+    results = pb.run(str(path), store=tmp_path / "store", executor="inline", seeds=1)
+    text = results.leaderboard()
+    assert "NO CONTROL COULD BE JUDGED" in text
+    assert re.search(r"^snip · random-labels .* cannot tell: one repetition has no spread$", text, re.MULTILINE)
+    assert re.search(r"^synflow · random-labels .* does not depend \(identical mask\)$", text, re.MULTILINE)
+    for format in ("md", "csv", "json"):
+        assert "cannot tell" in results.leaderboard(format)

@@ -70,9 +70,10 @@ def quality(task: Task, arm: str | None, points: Mapping[tuple[str, str | None],
         ),
         Column(
             f"loses {loss} at",
-            f"compression at which the mean over repetitions first is {loss} below the dense network by the same "
-            "recipe, [95 % interval: where a paired t test cannot tell the loss from it]; < and > where it lies "
-            "outside of the compressions measured; a network that is collapsed or impossible counts as chance",
+            f"compression at which the mean over repetitions first is {loss} below the dense network by "
+            f"{'its own best recipe on validation data' if task.tuned else 'the same recipe'}, [95 % interval: where a "
+            "paired t test cannot tell the loss from it]; < and > where it lies outside of the compressions measured; "
+            "a network that is collapsed or impossible counts as chance",
             crossing,
         ),
         Column(
@@ -94,7 +95,9 @@ def cost(task: Task, arm: str | None, density: float | None) -> list[Column]:
         return task.at(method, arm, density)
 
     def over_ratios(method: str) -> str:
-        return _difference(cells(method), task.at(method, SAME_RATIOS, density), metric)
+        found, control = cells(method), task.at(method, SAME_RATIOS, density)
+        alike = found is not None and control is not None and found.candidates == control.candidates
+        return _difference(found, control, metric) if alike else NONE
 
     def over_dense(method: str) -> str:
         found = cells(method)
@@ -130,7 +133,8 @@ def cost(task: Task, arm: str | None, density: float | None) -> list[Column]:
     return [
         Column(
             "over same ratios",
-            f"accuracy less that of random masks with the method's own counts by layer, in points: {paired}",
+            f"accuracy less that of random masks with the method's own counts by layer, in points: {paired}"
+            + ("; none where these were not chosen among the same recipes as the method's" if task.tuned else ""),
             over_ratios,
         ),
         Column("over dense", f"accuracy less that of the dense network by the same recipe: {paired}", over_dense),
@@ -153,7 +157,7 @@ def cost(task: Task, arm: str | None, density: float | None) -> list[Column]:
 
 
 def recipes(task: Task, arm: str | None) -> list[Column]:
-    """The recipes that count, of a method and of the control with the same ratios."""
+    """The recipes that count, of a method and of the control with the same ratios, and of how many they were chosen."""
 
     def chosen(of: str | None) -> Callable[[str], str]:
         def text(method: str) -> str:
@@ -167,8 +171,36 @@ def recipes(task: Task, arm: str | None) -> list[Column]:
 
         return text
 
+    def candidates(method: str) -> str:
+        counts: dict[int, list[str]] = {}
+        for density, cells in task.of(method, arm).items():
+            counts.setdefault(len(cells.candidates), []).append("own" if density is None else percent(density))
+        if len(counts) < 2:
+            return _choice(next(iter(counts)))
+        return "; ".join(f"{_choice(count)} at {', '.join(found)}" for count, found in counts.items())
+
     control = Column("of same ratios", "", chosen(SAME_RATIOS), numeric=False)
-    return [Column("recipe", "", chosen(arm), numeric=False), *([control] if arm is None else [])]
+    return [
+        Column("recipe", "", chosen(arm), numeric=False),
+        Column("chosen among", "recipes that the method was trained by", candidates, numeric=False),
+        *([control] if arm is None else []),
+    ]
+
+
+def less_tuned(task: Task, arm: str | None, methods: Sequence[str]) -> str:
+    """Which methods had fewer recipes to choose among than others of the task; empty if none had."""
+    fewer: dict[int, list[str]] = {}
+    for method in methods:
+        if (count := task.candidates(method, arm)) < task.most_candidates:
+            fewer.setdefault(count, []).append(method)
+    return "; ".join(
+        f"{_choice(count)}{'' if count == 1 else f' of {task.most_candidates}'}: {', '.join(found)}"
+        for count, found in sorted(fewer.items())
+    )
+
+
+def _choice(count: int) -> str:
+    return "one recipe only" if count == 1 else f"{count} recipes"
 
 
 def _accuracy(cells: Cells | None, metric: str) -> str:

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE, captioned, context, without_record
-from prunebench.analysis.boards.columns import cost, percent, quality, recipes
+from prunebench.analysis.boards.columns import cost, less_tuned, percent, quality, recipes
 from prunebench.analysis.curves import front
 from prunebench.analysis.tables import Table
 from prunebench.analysis.tradeoff import tasks
@@ -34,12 +34,13 @@ def curves(suite: str, presentation: Presentation, results: Results) -> list[Tab
             title = f"{task.title} · {arm}" if arm else task.title
             methods = _ordered(task, arm, presentation.primary.density)
             shown = [m for m in methods if any(r for c in task.of(m, arm).values() for r in c.records.values())]
-            caption = captioned(title, _details(task, arm, presentation), without_record(len(methods) - len(shown)))
+            details = "; ".join(t for t in (_details(task, arm, presentation), less_tuned(task, arm, shown)) if t)
+            caption = captioned(title, details, without_record(len(methods) - len(shown)))
             at = presentation.primary.density
             where = "at a method's own density" if at is None else f"at density {at:g}"
             found.append(_table(caption, shown, quality(task, arm, points)))
             found.append(_table(captioned(title, f"controls and cost {where}"), shown, cost(task, arm, at)))
-            if len(task.dense) > 1 and presentation.tuned:
+            if task.most_candidates > 1:
                 found.append(_table(captioned(title, _CHOICE), shown, recipes(task, arm)))
     return found
 

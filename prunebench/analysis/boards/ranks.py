@@ -18,31 +18,35 @@ if TYPE_CHECKING:
     from prunebench.records.suite import Presentation
 
 _LEVEL = 0.05
-_UNPLANNED, _UNFINISHED, _SHORT = "not planned", "cells missing or failed", "no area"
+_UNFINISHED, _SHORT = "cells missing or failed", "no area"
 
 
 def ranks(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """Mean rank by area, Friedman's test and groups that Nemenyi's test cannot tell apart; a line below five tasks.
 
     A method without area in a task, or with missing or failed cells there, is ranked last in it, and the table says
-    why. Methods without area in any task are left out, and so are tasks in which no method has one.
+    why. Methods without area in any task are left out, and so are tasks in which no method has one. A method that is
+    not planned on every task has no rank: last places that it was never in the running for would be differences.
     """
     outcomes = [
         {method: _outcome(task, method) for method in task.methods(None)}
         for task in tasks(suite, presentation, results)
     ]
     outcomes = [task for task in outcomes if any(isinstance(found, float) for found in task.values())]
-    methods = sorted({m for task in outcomes for m, found in task.items() if isinstance(found, float)})
+    known = {m for task in outcomes for m, found in task.items() if isinstance(found, float)}
+    methods = sorted(m for m in known if all(m in task for task in outcomes))
     if len(outcomes) < FEWEST_TASKS:
         return [_note(f"none across fewer than {FEWEST_TASKS} tasks; tasks with an area: {len(outcomes)}")]
     if len(methods) < 2:
-        return [_note("none of fewer than two methods; methods with an area: 1")]
-    table = [[task.get(method, _UNPLANNED) for method in methods] for task in outcomes]
+        return [_note(f"none of fewer than two methods; methods with an area, planned on every task: {len(methods)}")]
+    table = [[task[method] for method in methods] for task in outcomes]
     found = ranking(
         [[v if isinstance(v, float) else None for v in row] for row in table], higher_is_better=True, alpha=_LEVEL
     )
     told_apart = found.p_f < _LEVEL
     apart = "" if told_apart else "; methods are not told apart"
+    if partly := sorted(known.difference(methods)):
+        apart += f"; not planned on every task, so without a rank: {', '.join(partly)}"
     groups = _letters(found) if told_apart else {}
     lines = [
         (rank, method, groups.get(i, NONE), _reasons([row[i] for row in table]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prunebench import catalogue
 from prunebench.errors import PrunebenchError
-from prunebench.registry import ARMS, METHODS
+from prunebench.registry import ARMS, METHODS, RECIPES
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
@@ -22,6 +22,30 @@ def method_name(text: str) -> str:
 def arm_name(text: str) -> str:
     """An arm as rows have it, however it is written."""
     return _minimal(ARMS, text)
+
+
+def but_for_rate(recipe: str | None) -> str | None:
+    """What recipes share that differ in `lr` alone, defaults filled in where the recipe is known."""
+    try:
+        spec = Spec.parse(recipe or "")
+    except PrunebenchError:
+        return recipe
+    try:
+        params = _known(RECIPES).resolve(spec)
+    except PrunebenchError:
+        params = spec.mapping
+    return str(spec.with_params({name: value for name, value in params.items() if name != "lr"}))
+
+
+def longer_dense(method: str) -> str | None:
+    """The method, as rows have it, whose budget a `dense-long` has; None of other methods."""
+    try:
+        spec = Spec.parse(method)
+        if spec.name != "dense-long":
+            return None
+        return method_name(str(_known(METHODS).resolve(spec)["of"]))
+    except PrunebenchError:
+        return None
 
 
 def alters_finding(arm: str) -> bool:

@@ -136,7 +136,9 @@ def _said(contrast: Contrast, verdict: Verdict, size: int) -> str:
     if not contrast.pairs:
         if contrast.absent:
             return contrast.absent
-        return "no pair: networks collapsed" if any(contrast.collapsed) else "no pair: the untouched has no result"
+        if any(contrast.collapsed):
+            return "no pair: networks collapsed"
+        return f"no pair: {contrast.reference or 'the untouched'} has no result"
     text: str = verdict.text
     if verdict.needed is not None or (text == "cannot tell" and verdict.detectable is not None):
         needed = f"n≈{verdict.needed}" if verdict.needed else f"n>{MOST}"

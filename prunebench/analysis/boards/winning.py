@@ -35,7 +35,8 @@ class Side:
 class Condition:
     """A ticket against another network: whether the mean difference exceeds a threshold."""
 
-    number: int
+    number: int | None
+    """None of what is no condition of theirs."""
     recipe: str | None
     """The ticket's."""
     text: str

@@ -36,7 +36,7 @@ _UNDERSTOOD = [
     Column("sparsity", "instead of density: one minus it", (), "below one"),
     Column(
         "test_accuracy",
-        "top-1 accuracy on test data; in percent, or as a share where no value is above 1",
+        "top-1 accuracy on test data; in percent, or, of others, as a share where no value is above 1",
         ("accuracy", "top1", "test_top1", "test_acc", "acc", "best_test_accuracy", "best_accuracy", "best_test_acc"),
         "any",
     ),
@@ -102,6 +102,11 @@ _OWN = re.compile(
 def normal(header: str) -> str:
     """A column's name as it is looked up: `Test Accuracy` is `test_accuracy`."""
     return re.sub(r"[\s\-]+", "_", header.strip().lower())
+
+
+def exported(header: Sequence[str]) -> bool:
+    """Whether this is the header of a run's export."""
+    return {"run", "check"}.issubset(map(normal, header))
 
 
 def assigned(header: Sequence[str]) -> dict[str, str]:

@@ -20,7 +20,9 @@ def dense_control(sheet: Sheet) -> Answer:
         return "missing", f"no dense network on {listed(without['task'])}"
     if not sheet.seeded:
         return "cannot tell", "a dense network on every task; no column seed says whether the seeds are the same"
-    alone = pruned.select("task", "seed").unique().join(dense, on=["task", "seed"], how="anti")
+    alone = (
+        pruned.filter(pl.col("seed") != "").select("task", "seed").unique().join(dense, on=["task", "seed"], how="anti")
+    )
     if len(alone):
         by_task = (
             alone.group_by("task").agg(pl.col("seed").sort_by(pl.col("seed").str.len_chars(), "seed")).sort("task")
@@ -32,7 +34,10 @@ def dense_control(sheet: Sheet) -> Answer:
 
 
 def same_ratios(sheet: Sheet) -> Answer:
-    """Random masks with every method's own ratios, as an arm of it or as a method `same-ratios(of=…)`."""
+    """Random masks with every method's own ratios, as an arm of it or as a method `same-ratios(of=…)`.
+
+    Of tickets on initial weights, `rearrange` is such an arm by another draw.
+    """
     import polars as pl
 
     trained = sheet.trained
@@ -40,7 +45,9 @@ def same_ratios(sheet: Sheet) -> Answer:
     if methods.is_empty():
         return "not applicable", UNTRAINED if trained.is_empty() else "every method is random, dense or a control"
     own = ["task", "key", "at"]
-    arms = trained.filter(pl.col("arm").str.replace_all("[ _]", "-").str.starts_with("same-ratios")).select(own)
+    arm = pl.col("arm").str.replace_all("[ _]", "-")
+    drawn = arm.str.starts_with("same-ratios") | (arm.str.starts_with("rearrange") & pl.col("initial"))
+    arms = trained.filter(drawn).select(own)
     others = trained.filter(pl.col("of") != "").select("task", pl.col("of").alias("key"), "at")
     needed = methods.select(*own, "method").unique()
     lacking = needed.join(pl.concat([arms, others]), on=own, how="anti")
@@ -51,10 +58,12 @@ def same_ratios(sheet: Sheet) -> Answer:
 
 
 def magnitude(sheet: Sheet) -> Answer:
-    """Magnitude pruning wherever another method is."""
+    """Magnitude pruning of trained weights wherever another method is."""
     import polars as pl
 
-    pruned = sheet.rows.filter(pl.col("pruned") & pl.col("main"))
+    if sheet.trained.is_empty():
+        return "not applicable", UNTRAINED
+    pruned = sheet.trained.filter(pl.col("pruned") & pl.col("main"))
     there = pruned.filter("magnitude")
     needed = pruned.filter(~pl.col("magnitude") & ~pl.col("control")).select("task", "at").unique()
     if needed.is_empty():
@@ -67,7 +76,10 @@ def magnitude(sheet: Sheet) -> Answer:
     free = needed.filter(pl.col("at") == OWN).join(there, on="task", how="anti")
     by_task = pl.concat([asked, free]).group_by("task").agg(pl.col("at").sort(descending=True)).sort("task")
     labels = [f"{task}{where(*levels)}" for task, levels in by_task.iter_rows()]
-    return answer([f"none on {listed(labels)}"] if labels else [], f"on {number(needed['task'].n_unique(), 'task')}")
+    return answer(
+        [f"none of trained weights on {listed(labels)}"] if labels else [],
+        f"on {number(needed['task'].n_unique(), 'task')}",
+    )
 
 
 def tasks(sheet: Sheet) -> Answer:

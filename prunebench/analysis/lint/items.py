@@ -69,13 +69,14 @@ _ASKED = [
         "same-ratios",
         "beside every method, random pruning with its own counts by layer",
         "Blalock et al. 2020; Frankle et al. 2021; Su et al. 2020",
-        "add the method same-ratios(of=METHOD) at the same densities, or the arm same-ratios",
+        "add the method same-ratios(of=METHOD) at the same densities, or the arm same-ratios; of tickets on initial "
+        "weights, the arm rearrange",
     ),
     Item(
         "magnitude",
-        "magnitude pruning on every task at every density",
+        "magnitude pruning of trained weights on every task at every density",
         "Blalock et al. 2020; Gale et al. 2019",
-        "add the method magnitude at the same densities",
+        "add lr-rewinding, fine-tune or gmp at the same densities",
     ),
     Item(
         "budget",

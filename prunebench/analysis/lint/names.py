@@ -11,7 +11,10 @@ from prunebench.registry import METHODS
 from prunebench.spec import Spec
 
 _DENSE = re.compile(r"(dense|unpruned|original|full)([\s_-](network|model|baseline|control))?")
-_MAGNITUDE = re.compile(r"\b(magnitude|mag|imp|omp|gmp)\b")
+_MAGNITUDE, _INITIAL = re.compile(r"\b(magnitude|mag)\b"), re.compile(r"\binit")
+_TRAINED_MAGNITUDE = re.compile(r"\b(imp|omp|gmp)\b")
+_CUT_TRAINED = frozenset({"lottery", "imp", "gmp", "fine-tune", "lr-rewinding", "weight-rewinding", "hybrid"})
+"""Methods of ours that cut trained weights, by magnitude unless `by` names other scores."""
 _OTHERS_CONTROLS = re.compile(r"(random|same-ratios|small[\s_-]dense|dense[\s_-]long|re-?init|scratch|erk?|uniform)\b")
 _CLASSES = {
     "digits": 10, "digits32": 10, "mnist1d": 10, "mnist": 10, "fashionmnist": 10, "kmnist": 10, "svhn": 10,
@@ -29,6 +32,9 @@ class Named:
     """Equal for equal specs, however they are written."""
     dense: bool = False
     magnitude: bool = False
+    """Whether trained weights go by magnitude."""
+    initial: bool = True
+    """Whether its tickets are trained from initial weights, or that is not known."""
     control: bool = False
     """Random itself, or a control of another method: it needs no random masks of its own ratios beside it."""
     of: str = ""
@@ -36,8 +42,12 @@ class Named:
 
 
 @functools.lru_cache(maxsize=4096)
-def named(method: str) -> Named:
-    """A method's facts; every registered name must be declared before."""
+def named(method: str, *, ours: bool = False) -> Named:
+    """A method's facts; every registered name must be declared before.
+
+    In results of others, registered names are words: their `magnitude` may well be of trained weights, which that of
+    `ours`, a run's or its export's, is not.
+    """
     try:
         spec = Spec.parse(method)
     except SpecError:
@@ -50,11 +60,13 @@ def named(method: str) -> Named:
     params = {**defaults, **spec.mapping}
     traits = entry.capabilities
     random = "random" in traits and str(params.get("within", "random")) == "random"
+    trained = "training" in traits
     own = spec.with_params({k: v for k, v in spec.params if v != defaults.get(k)})
     return Named(
         str(own).lower(),
         dense=spec.name == "dense",
-        magnitude=bool(_MAGNITUDE.match(spec.name)),
+        magnitude=_by_magnitude(spec.name, str(params.get("by", "magnitude"))) and (trained or not ours),
+        initial=not trained or (spec.name in {"lottery", "imp"} and params["rewind"] == 0),
         control=random or "control" in traits,
         of=named(str(params["of"])).key if spec.name == "same-ratios" else "",
     )
@@ -63,7 +75,19 @@ def named(method: str) -> Named:
 def _by_words(text: str, of: str = "") -> Named:
     dense = bool(_DENSE.fullmatch(text))
     control = dense or bool(_OTHERS_CONTROLS.match(text))
-    return Named(text, dense, bool(_MAGNITUDE.search(text)) and not control, control, of)
+    return Named(text, dense, _says_magnitude(text) and not control, control=control, of=of)
+
+
+def _by_magnitude(name: str, by: str) -> bool:
+    """Of a registered method, and the scores that its parameter `by` names."""
+    return re.split(r"[(:]", by)[0].strip() == "magnitude" if name in _CUT_TRAINED else _says_magnitude(name)
+
+
+def _says_magnitude(text: str) -> bool:
+    """Whether words say that weights go by magnitude, and not that these are initial ones."""
+    words = text.replace("_", " ")
+    stated = _MAGNITUDE.search(words) and not _INITIAL.search(words)
+    return bool(stated or _TRAINED_MAGNITUDE.search(words) or text.partition("(")[0] in _CUT_TRAINED)
 
 
 def recipe_rate(recipe: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.lint.columns import COLUMNS, NOTHING, SIZES, Range, assigned, normal
+from prunebench.analysis.lint.columns import COLUMNS, NOTHING, SIZES, Range, assigned, exported, normal
 from prunebench.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _header(path: Path) -> list[str]:
 
 def _complete(path: Path, header: Sequence[str], used: Mapping[str, str]) -> None:
     needed = {name: (name,) for name in ("method", "model", "dataset")} | {"density": SIZES}
-    if not (used.keys() & {"check"} and "run" in map(normal, header)):
+    if not exported(header):
         needed["test_accuracy"] = ("test_accuracy",)  # an export of a run that trains nothing has none
     for name, any_of in needed.items():
         if not used.keys() & {*any_of}:

@@ -50,7 +50,7 @@ def seeds(sheet: Sheet) -> Answer:
     if not sheet.seeded and not sheet.has("n"):
         return "cannot tell", "no column seed, nor n"
     cells = sheet.rows.group_by(CELL).agg(
-        _repetitions(sheet), pl.col("test_accuracy").mean().alias("mean"), pl.col("main", "pruned").first()
+        _repetitions(), pl.col("test_accuracy").mean().alias("mean"), pl.col("main", "pruned").first()
     )
     few = cells.filter(pl.col("n") < SEEDS).group_by("task", "method").agg(pl.col("n").min()).sort("task", "method")
     reasons = []
@@ -82,9 +82,8 @@ def spread(sheet: Sheet) -> Answer:
     """Several seeds of every cell, or a standard deviation beside its mean."""
     import polars as pl
 
-    cells = sheet.rows.group_by(CELL).agg(_repetitions(sheet), pl.col("std").is_not_null().any().alias("stated"))
-    several = (pl.col("n") > 1) if sheet.seeded else pl.lit(value=False)
-    bare = cells.filter(~(several | pl.col("stated"))).group_by("task", "method").agg(pl.col("at").unique())
+    cells = sheet.rows.group_by(CELL).agg(_own_seeds().alias("own"), pl.col("std").is_not_null().any().alias("stated"))
+    bare = cells.filter(~((pl.col("own") > 1) | pl.col("stated"))).group_by("task", "method").agg(pl.col("at").unique())
     labels = [
         f"{method} on {task}{where(*sorted(levels, reverse=True))}"
         for task, method, levels in bare.sort("task", "method").iter_rows()
@@ -108,10 +107,18 @@ def raw_rows(sheet: Sheet) -> Answer:
     return answer([f"given more than once: {listed(labels)}"] if labels else [], number(len(sheet.rows), "row"))
 
 
-def _repetitions(sheet: Sheet) -> pl.Expr:
+def _repetitions() -> pl.Expr:
+    """Seeds of rows that have one, and what means say that they are over: one if they do not."""
     import polars as pl
 
-    return (pl.col("seed").n_unique() if sheet.seeded else pl.col("n").sum()).alias("n")
+    return (_own_seeds() + pl.col("n").filter(pl.col("seed") == "").fill_null(1).sum()).alias("n")
+
+
+def _own_seeds() -> pl.Expr:
+    """How many seeds have a row of their own."""
+    import polars as pl
+
+    return pl.col("seed").filter(pl.col("seed") != "").n_unique()
 
 
 def _means(sheet: Sheet, rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:

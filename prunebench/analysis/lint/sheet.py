@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.lint.columns import COLUMNS, SIZES, assigned, ignored
+from prunebench.analysis.lint.columns import COLUMNS, SIZES, assigned, exported, ignored
 from prunebench.analysis.lint.names import named
 from prunebench.analysis.lint.reading import read_csv
 
@@ -34,7 +34,7 @@ class Sheet:
     """One a result: every column of `COLUMNS` but the alternatives to another, null where the source has none, and
 
     - `task`: model, dataset and recipe; `at`: the density asked for, or `OWN`; `arm`, `seed`: empty without one
-    - `key`, `dense`, `magnitude`, `control`, `of`: what the method's name tells, see `names.Named`
+    - `key`, `dense`, `magnitude`, `initial`, `control`, `of`: what the method's name tells, see `names.Named`
     - `pruned`: whether it is no dense network; `main`: whether it is no arm of a trained network
     """
     given: frozenset[str]
@@ -114,14 +114,14 @@ def _sheet(
     )
     done = pl.col("status").is_null() | (pl.col("status").str.to_lowercase() == "ok")
     left_out = Counter[str](rows.filter(~done)["status"].to_list())
-    rows = _derived(rows.filter(done))
+    rows = _derived(rows.filter(done), ours=is_run or exported(header))
     empty = pl.all().cast(pl.String).fill_null("") == ""
     blank = rows.select(empty.all()).row(0, named=True)
     given = frozenset(name for name in COLUMNS if not blank.get(name, True))
     return Sheet(name, rows, given, tuple(header), unknown, left_out, is_run)
 
 
-def _derived(rows: pl.DataFrame) -> pl.DataFrame:
+def _derived(rows: pl.DataFrame, *, ours: bool) -> pl.DataFrame:
     import polars as pl
 
     rows = rows.with_columns(
@@ -131,18 +131,18 @@ def _derived(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("seed", "arm").fill_null(""),
     ).drop(*SIZES[1:], "achieved_sparsity")
     best = rows["test_accuracy"].max()
-    if isinstance(best, float) and best <= 1:
+    if not ours and isinstance(best, float) and best <= 1:
         rows = rows.with_columns(pl.col("test_accuracy", "std") * 100)
     names = rows["method"].unique().to_list()
-    facts = [named(name) for name in names]
+    facts = [named(name, ours=ours) for name in names]
     table = pl.DataFrame(
         {
             "method": names, "key": [f.key for f in facts], "dense": [f.dense for f in facts],
-            "magnitude": [f.magnitude for f in facts], "control": [f.control for f in facts],
-            "of": [f.of for f in facts],
+            "magnitude": [f.magnitude for f in facts], "initial": [f.initial for f in facts],
+            "control": [f.control for f in facts], "of": [f.of for f in facts],
         },
         schema={"method": pl.String, "key": pl.String, "dense": pl.Boolean, "magnitude": pl.Boolean,
-                "control": pl.Boolean, "of": pl.String},
+                "initial": pl.Boolean, "control": pl.Boolean, "of": pl.String},
     )  # fmt: skip
     rows = rows.join(table, on="method", how="left", maintain_order="left")
     whole = pl.coalesce("density", "achieved_density", pl.lit(0.0)) >= 1

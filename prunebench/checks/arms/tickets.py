@@ -20,7 +20,7 @@ def rearrange(steps: Nodes, ticket: Node) -> Node:
     return steps.ablate(ticket, "rearrange")
 
 
-@ticket_stage("shuffle", paper=_SU)
+@ticket_stage("shuffle", paper=_SU, notes="Frankle et al. 2021 call `rearrange` shuffling.")
 def shuffle(steps: Nodes, ticket: Node) -> Node:
     """The surviving values of each layer are permuted among its surviving positions."""
     return steps.ablate(ticket, "shuffle")
@@ -35,8 +35,12 @@ def reinit(steps: Nodes, ticket: Node, *, long: bool = False) -> Node:
 @ticket_stage(
     "same-ratios",
     paper=_SU,
-    notes="For a ticket on initial weights this is `rearrange` by another draw; from later weights it is not.",
+    notes=(
+        "For a ticket on initial weights this is `rearrange` by another draw; from later weights it is not. long=true "
+        "trains for as long as finding the ticket and the whole recipe take."
+    ),
 )
-def same_ratios(steps: Nodes, ticket: Node) -> Node:
+def same_ratios(steps: Nodes, ticket: Node, *, long: bool = False) -> Node:
     """Random masks of the same counts by layer, from the initial weights, trained by the whole recipe."""
-    return steps.ablate(ticket, "same-ratios")
+    drawn = steps.ablate(ticket, "same-ratios")
+    return steps.control(drawn, long=True) if long else drawn

@@ -127,6 +127,109 @@ def test_the_best_recipe_is_chosen_on_validation_and_not_on_test_accuracy(tmp_pa
     assert answers(table)[f"{FAST} · 5 matches the best dense by {SLOW}"] == "yes"
 
 
+def test_small_and_re_initialised_networks_are_those_whose_recipe_differs_in_the_learning_rate_alone(tmp_path):
+    made = Made(tmp_path)
+    longer, plugin = "small-sgd(epochs=40)", "our-sgd(epochs=5, lr={})"
+    network(made, FAST, dense=70.0, ticket=70.0, fresh=60.0, small=60.0)
+    network(made, "small-sgd(epochs=20.0, lr=0.01)", dense=70.0, ticket=68.0, fresh=64.0, small=64.0)
+    network(made, longer, dense=90.0, ticket=90.0, fresh=88.5, small=80.0)
+    for lr, better in ((1, 0), (2, 1)):
+        network(made, plugin.format(lr), dense=50.0, ticket=50.0, fresh=40.0 + better, small=40.0 + better)
+    (table,) = board(made)
+    lines = [line for line in answers(table) if " · 2 " in line or " · 3 " in line or " · 5 " in line]
+    small_rate = "small-sgd(epochs=20.0, lr=0.01)"
+    assert lines == [
+        f"{recipe} · {text} by {other}"
+        for recipe, best in (
+            (FAST, small_rate), (small_rate, small_rate), (longer, longer),
+            (plugin.format(1), plugin.format(2)), (plugin.format(2), plugin.format(2)),
+        )
+        for text, other in (
+            ("2 beats small-dense", best), ("3 beats re-initialised", best), ("5 matches the best dense", longer)
+        )
+    ]  # fmt: skip
+    assert "differ from the ticket's in lr alone" in dict(table.legend)["condition"]
+
+
+def test_without_a_recipe_that_differs_in_the_learning_rate_alone_there_is_no_such_network(tmp_path):
+    made = Made(tmp_path)
+    network(made, FAST, 70.0, 70.0, 60.0, 60.0)
+    add(made, "lottery", None, 75.0, "small-sgd(epochs=40)")
+    (table,) = board(made)
+    assert answers(table)["small-sgd(epochs=40) · 2 beats small-dense"] == "not in this run"
+    assert answers(table)[f"small-sgd(epochs=40) · 5 matches the best dense by {FAST}"] == "yes"
+
+
+EQUAL = "matches the dense network of the ticket's total budget"
+ANEW = "beats re-initialisation of equal total budget"
+
+
+def spend(made, trainings):
+    """Give the records of each method and arm that many trainings."""
+    for found in made.records:
+        known = trainings.get((found.row.method, found.row.arm))
+        if known is not None:
+            found.metrics["trainings"] = known
+
+
+@pytest.mark.parametrize(
+    ("of", "spent", "shown"),
+    [
+        ("lottery", 2.0, True), ("lr-rewinding", 2.015, True), ("lr-rewinding", 2.03, False), ("lottery", 3.0, False),
+        ("lottery", None, True), ("lr-rewinding", None, False),
+    ],
+)  # fmt: skip
+def test_a_dense_network_of_the_tickets_total_budget_stands_beside_it_and_wins_nothing(tmp_path, of, spent, shown):
+    made = Made(tmp_path)
+    network(made, FAST, 70.0, 70.0, 60.0, 60.0)
+    long = "dense-long" if of == "lottery" else f"dense-long(of={of})"
+    add(made, long, None, 80.0, density=None)
+    add(made, long, None, 60.0, SLOW, density=None)
+    spend(made, {("lottery", None): 2.0, (long, None): spent})
+    (table,) = board(made)
+    assert answers(table).get(f"{FAST} · {EQUAL} by {FAST}") == ("no" if shown else None)
+    assert answers(table)[f"{FAST} · together"] == "jackpot"
+
+
+def test_networks_of_equal_total_budget_are_in_the_family_of_the_table(tmp_path):
+    made = Made(tmp_path)
+    levels = {("dense", None): 70.55, ("lottery", "reinit(long=true)"): 68.6, ("dense-long", None): 70.75}
+    add(made, "lottery", None, 70.0)
+    add(made, "small-dense", None, 60.0)
+    for (method, arm), level in levels.items():
+        add(made, method, arm, level, density=0.1 if arm else None, noise=NOISE[::-1])
+    add(made, "lottery", "reinit(long=true)", 99.0, SLOW)
+    (table,) = board(made)
+    gaps = [70.0 - level + NOISE - NOISE[::-1] for level in levels.values()]
+    p = [
+        stats.ttest_1samp(gap, threshold, alternative="greater").pvalue
+        for gap, threshold in zip(gaps, (-1.0, 1.0, -1.0), strict=True)
+    ]
+    assert p == sorted(p)
+    assert p[2] < 0.25
+    shown = {line[0]: line[4] for line in table.rows}
+    # Small-dense has the smallest of four p-values; Holm multiplies the others by 3, 2 and 1.
+    assert [shown[f"{FAST} · {text} by {FAST}"] for text in ("4 matches dense", ANEW, EQUAL)] == [
+        f"{max(p[0] * 3, 0):.3f}", f"{max(p[0] * 3, p[1] * 2):.3f}", f"{max(p[0] * 3, p[1] * 2, p[2]):.3f}",
+    ]  # fmt: skip
+
+
+def test_a_ticket_with_longer_re_initialisation_alone_has_a_table(tmp_path):
+    made = Made(tmp_path)
+    add(made, "lr-rewinding", None, 70.0)
+    add(made, "lr-rewinding", "reinit(long=true)", 60.0)
+    add(made, "dense", None, 70.0, density=None)
+    (table,) = board(made)
+    assert answers(table) == {
+        f"{FAST} · 2 beats small-dense": "not in this run",
+        f"{FAST} · 3 beats re-initialised": "not in this run",
+        f"{FAST} · 4 matches dense by {FAST}": "yes",
+        f"{FAST} · 5 matches the best dense by {FAST}": "yes",
+        f"{FAST} · {ANEW} by {FAST}": "yes",
+        f"{FAST} · together": "cannot tell",
+    }
+
+
 def test_several_recipes_without_validation_accuracy_have_no_best(tmp_path):
     made = Made(tmp_path)
     for recipe in (FAST, SLOW):

@@ -153,8 +153,42 @@ def test_the_recipe_that_was_chosen_is_reported_and_the_best_dense_network_compa
     assert cell(cost, "snip", "over dense") == "-26.00 ± 76.24"
     assert cell(cost, "snip", "over best dense") == "-17.00 ± 88.94"
     assert cell(cost, "dense", "over best dense") == "–"
-    assert recipes.headers == ("method", "recipe")
-    assert recipes.rows == (("snip", "small-sgd"), ("dense", SLOW))
+    assert recipes.headers == ("method", "recipe", "chosen among")
+    assert recipes.rows == (("snip", "small-sgd", "2 recipes"), ("dense", SLOW, "2 recipes"))
+    assert "one recipe only" not in quality.caption
+    meaning = dict(quality.legend)["loses 1 point at"]
+    assert "by its own best recipe on validation data" in meaning
+    assert "by the same recipe" in dict(board(DENSE + SNIP)[0].legend)["loses 1 point at"]
+
+
+def test_methods_with_fewer_recipes_to_choose_among_are_named_where_areas_are_compared(candidates):
+    third = "small-sgd(lr=0.3)"
+    more = [
+        *grid("dense", {None: [85, 85]}, validation=60, recipe=third),
+        *grid("gmp", {0.5: [80, 80], 0.1: [70, 70]}, validation=60),
+        *grid("phew", {0.5: [80, 80], 0.1: [60, 60]}, validation=60, recipe=SLOW),
+    ]
+    quality, cost, recipes = board(candidates + more, tuned=True)
+    assert quality.caption.endswith("chance 10 %; one recipe only: gmp, phew; 2 recipes of 3: snip")
+    assert "one recipe" not in cost.caption
+    assert [cell(recipes, method, "chosen among") for method in ("dense", "snip", "gmp")] == [
+        "3 recipes", "2 recipes", "one recipe only",
+    ]  # fmt: skip
+    partly = grid("gmp", {0.5: [80, 80]}, validation=50, recipe=SLOW)
+    *_, recipes = board(candidates + more + partly, tuned=True)
+    assert cell(recipes, "gmp", "chosen among") == "2 recipes at 50 %; one recipe only at 10 %"
+
+
+def test_methods_are_compared_with_their_ratios_only_where_both_were_chosen_among_the_same_recipes(candidates):
+    arm = grid("snip", {0.1: [50, 50]}, validation=50, arm="same-ratios")
+    other = grid("snip", {0.1: [52, 52]}, validation=40, arm="same-ratios", recipe=SLOW)
+    gmp = [*grid("gmp", {0.1: [70, 70]}), *grid("gmp", {0.1: [60, 60]}, arm="same-ratios")]
+    cost = board(candidates + arm + gmp, tuned=True)[1]
+    assert cell(cost, "snip", "over same ratios") == "–"
+    assert cell(cost, "gmp", "over same ratios") == "+10.00 ± 0.00"
+    assert "none where these were not chosen among the same recipes" in dict(cost.legend)["over same ratios"]
+    cost = board(candidates + arm + other + gmp, tuned=True)[1]
+    assert cell(cost, "snip", "over same ratios").startswith("+15.00 ±")
 
 
 def test_recipes_that_differ_by_density_are_told_with_their_densities(candidates):
@@ -166,7 +200,7 @@ def test_recipes_that_differ_by_density_are_told_with_their_densities(candidates
         *grid("synflow", {0.1: [None, None]}),
     ]  # fmt: skip
     *_, recipes = board(candidates + more, tuned=True)
-    assert recipes.headers == ("method", "recipe", "of same ratios")
+    assert recipes.headers == ("method", "recipe", "chosen among", "of same ratios")
     assert cell(recipes, "snip", "recipe") == f"small-sgd at 50 %, 10 %; {SLOW} at 25 %"
     assert cell(recipes, "snip", "of same ratios") == SLOW
     assert cell(recipes, "synflow", "recipe") == "–"

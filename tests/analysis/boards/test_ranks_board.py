@@ -68,19 +68,28 @@ def test_methods_that_are_missing_in_a_task_rank_last_in_it_and_the_table_says_w
         *task(0, random=40, snip=60, synflow=80),
         *task(1, random=40, snip=60, synflow=80),
         *task(2, random=40, snip=60, synflow=80),
-        *task(3, random=40, snip=60),
+        *task(3, random=40, snip=60, synflow=80),
         *[r for r in task(4, random=40, snip=60, synflow=80) if r.row.method != "synflow"],
         *task(5, random=40, snip=60),
     ]
     records += grid("synflow", {0.5: [90, 90]}, dataset="data-5")
     failed = [record(row("synflow", 0.1, n, dataset="data-4"), None, status="failed") for n in range(2)]
     table = board(records + failed + grid("synflow", {0.5: [99, 99]}, dataset="data-4"))
-    assert column(table, "mean rank") == {"snip": "1.50", "synflow": "2.00", "random": "2.50"}
+    assert column(table, "mean rank") == {"synflow": "1.67", "snip": "1.67", "random": "2.67"}
     assert column(table, "ranked last in") == {
         "snip": "–",
         "random": "–",
-        "synflow": "1: not planned, 1: cells missing or failed, 1: no area",
+        "synflow": "1: cells missing or failed, 1: no area",
     }
+
+
+def test_methods_that_some_tasks_do_not_plan_have_no_rank_and_make_no_difference():
+    even = [{"random": 60 + (-1) ** i, "snip": 60 - (-1) ** i} for i in range(6)]
+    others = {f"synflow(rounds={n})": 50 - n for n in range(1, 7)}
+    table = board([r for i, both in enumerate(even) for r in task(i, **both, **(others if i == 0 else {}))])
+    assert column(table, "mean rank") == {"random": "1.50", "snip": "1.50"}
+    assert "methods are not told apart" in table.caption
+    assert table.caption.endswith(f"not planned on every task, so without a rank: {', '.join(sorted(others))}")
 
 
 def test_networks_that_are_dense_are_not_ranked():
@@ -96,7 +105,7 @@ def test_tasks_without_an_area_do_not_count_and_neither_do_methods_that_have_non
     assert "across 5 tasks" in table.caption
     assert set(column(table, "mean rank")) == {"random", "snip", "synflow"}
     alone = [found for i in range(5) for found in task(i, random=40)]
-    assert board(alone).rows == (("none of fewer than two methods; methods with an area: 1",),)
+    assert board(alone).rows == (("none of fewer than two methods; methods with an area, planned on every task: 1",),)
 
 
 @pytest.mark.parametrize("format", ["table", "md", "csv", "json"])

@@ -121,11 +121,13 @@ def test_nothing_measured_and_all_failed_still_make_a_table(tmp_path):
         made.add(row("grasp", None, n), status="failed")
         made.add(row("grasp", "reinit", n), 50.0)
         made.add(row("grasp", "shuffle", n), status="skipped", reason="no values to shuffle")
+        made.add(row("grasp", "random-labels(length=3.0)", n), 50.0, labels={"reference": "clean(length=3.0)"})
     table = board(made)
-    assert table.caption.endswith("0 of 2 comparisons tested as one family (1 without a record yet)")
+    assert table.caption.endswith("0 of 3 comparisons tested as one family (1 without a record yet)")
     assert column(table, "verdict") == {
         "grasp · reinit": "no pair: the untouched has no result",
         "grasp · shuffle": "skipped: no values to shuffle",
+        "grasp · random-labels(length=3.0) vs clean(length=3.0)": "no pair: clean(length=3.0) has no result",
     }  # fmt: skip
 
 
