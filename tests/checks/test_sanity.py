@@ -107,10 +107,10 @@ def test_trainings_of_the_quick_suites_counted_by_hand():
     dense = 3
     random, smart_ratio = 2, 1
     magnitude, synflow = 3, 3  # the untouched, rearranged, re-initialised; damaged data give the untouched ticket
-    snip = 5  # and two tickets of damaged data
+    snip = 4  # and a ticket of damaged data
     lottery = 1 + 4
     weights_rewound = 1 + 3 + 1 + 1  # masks, weights, both; shuffled; the positive control
-    rates_rewound = 1 + 3 + 1 + 2
+    rates_rewound = 1 + 1 + 1 + 1
     gmp = 1 + 2
     alone = 8 * (dense + random + smart_ratio + magnitude + synflow + snip + lottery)
     alone += 8 * (weights_rewound + rates_rewound + gmp)
