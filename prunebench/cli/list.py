@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -93,13 +94,14 @@ def _recipes(registry: Registry) -> Table:
 
 
 def _suites() -> Table:
-    """Read as plain TOML: whether a suite validates is asked when it is run or shown."""
+    """Read as plain TOML without its long lists of grids: whether it validates is asked when it is run or shown."""
     from prunebench.records.places import suite_folder
 
     rows: list[tuple[str, ...]] = []
     for path in sorted(suite_folder().glob("*.toml")):
         try:
-            plain = tomllib.loads(path.read_text(encoding="utf-8"))
+            tables = re.split(r"^(?=\[)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            plain = tomllib.loads("".join(table for table in tables if not table.startswith("[[")))
             rows.append((path.stem, str(plain["version"]), ", ".join(plain["scale"]), plain["question"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             rows.append((path.stem, "–", "–", f"broken: {error}"))

@@ -76,7 +76,7 @@ class Reinit(Method):
     "same-ratios",
     paper="Blalock et al. 2020, What is the state of neural network pruning?; Su et al. 2020, random tickets",
     needs=TRAINING,
-    traits={"control"},
+    traits={"control", "random"},
     notes=(
         "As many weights in every layer as another method's masks have (`of`), wherever they fall, from the initial "
         "weights through the whole recipe: what of its accuracy is owed to the layers' shares alone. What finding the "
