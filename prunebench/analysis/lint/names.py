@@ -6,15 +6,18 @@ import functools
 import re
 from dataclasses import dataclass
 
-from prunebench.errors import SpecError
+from prunebench.errors import PrunebenchError, SpecError
 from prunebench.registry import METHODS
 from prunebench.spec import Spec
+from prunebench.steps.nodes import Nodes, family
 
+_STEPS = Nodes(Spec("mlp"), Spec("digits"), Spec("small-sgd"), repetition=0)
+"""Of any task: what kind of ticket a method makes does not depend on it."""
 _DENSE = re.compile(r"(dense|unpruned|original|full)([\s_-](network|model|baseline|control))?")
 _MAGNITUDE, _INITIAL = re.compile(r"\b(magnitude|mag)\b"), re.compile(r"\binit")
 _TRAINED_MAGNITUDE = re.compile(r"\b(imp|omp|gmp)\b")
 _CUT_TRAINED = frozenset({"lottery", "imp", "gmp", "fine-tune", "lr-rewinding", "weight-rewinding", "hybrid"})
-"""Methods of ours that cut trained weights, by magnitude unless `by` names other scores."""
+"""Names that stand for methods which cut trained weights by magnitude, in results of others as in ours."""
 _OTHERS_CONTROLS = re.compile(r"(random|same-ratios|small[\s_-]dense|dense[\s_-]long|re-?init|scratch|erk?|uniform)\b")
 _CLASSES = {
     "digits": 10, "digits32": 10, "mnist1d": 10, "mnist": 10, "fashionmnist": 10, "kmnist": 10, "svhn": 10,
@@ -65,8 +68,8 @@ def named(method: str, *, ours: bool = False) -> Named:
     return Named(
         str(own).lower(),
         dense=spec.name == "dense",
-        magnitude=_by_magnitude(spec.name, str(params.get("by", "magnitude"))) and (trained or not ours),
-        initial=not trained or (spec.name in {"lottery", "imp"} and params["rewind"] == 0),
+        magnitude=_by_magnitude(spec.name, params.get("by")) and (trained or not ours),
+        initial=not trained or _from_the_beginning(spec),
         control=random or "control" in traits,
         of=named(str(params["of"])).key if spec.name == "same-ratios" else "",
     )
@@ -78,9 +81,17 @@ def _by_words(text: str, of: str = "") -> Named:
     return Named(text, dense, _says_magnitude(text) and not control, control=control, of=of)
 
 
-def _by_magnitude(name: str, by: str) -> bool:
-    """Of a registered method, and the scores that its parameter `by` names."""
-    return re.split(r"[(:]", by)[0].strip() == "magnitude" if name in _CUT_TRAINED else _says_magnitude(name)
+def _by_magnitude(name: str, by: object) -> bool:
+    """Of a registered method: the scores that its parameter `by` names, or where it has none, its own name."""
+    return _says_magnitude(name) if by is None else re.split(r"[(:]", str(by))[0].strip() == "magnitude"
+
+
+def _from_the_beginning(method: Spec) -> bool:
+    """Whether a registered method's tickets are trained from initial weights, by the stages that it is made of."""
+    try:
+        return family(_STEPS.find(str(method), 0.5)) in {"initial", "lottery"}
+    except PrunebenchError:
+        return False
 
 
 def _says_magnitude(text: str) -> bool:
