@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from prunebench import catalogue
@@ -60,6 +60,10 @@ def canonical(plugin: str) -> str:
 def load_installed() -> dict[str, str]:
     """Load the entry points of installed packages; returns the broken ones with their error."""
     broken: dict[str, str] = {}
+    if not _any_declared():
+        return broken
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=GROUP):
         try:
             # Not `point.module`: a value that is no module name has none.
@@ -67,6 +71,33 @@ def load_installed() -> dict[str, str]:
         except PrunebenchError as error:
             broken[point.name] = str(error)
     return broken
+
+
+def _any_declared() -> bool:
+    """Whether an installed package may have entry points of ours; `importlib.metadata` takes long to import."""
+    if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if not _is_pythons_own(finder)):
+        return True
+    for place in sys.path:
+        try:
+            packages = [name for name in os.listdir(place or ".") if name.endswith((".dist-info", ".egg-info", ".egg"))]
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True  # an archive, perhaps, with packages inside
+        for name in packages:
+            if name.endswith(".egg"):
+                return True
+            try:
+                text = Path(place, name, "entry_points.txt").read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if GROUP.encode() in text:
+                return True
+    return False
+
+
+def _is_pythons_own(finder: object) -> bool:
+    return getattr(finder, "__module__", "").startswith("_frozen_importlib")
 
 
 def _load_file(path: Path) -> None:

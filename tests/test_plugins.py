@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
+import zipfile
 
 import pytest
 
@@ -58,12 +58,20 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def installed(monkeypatch):
-    """Entry points of installed packages, from names to values."""
+def installed(write, tmp_path, monkeypatch):
+    """A package installed with these entry points, from names to values, in a folder or in an archive."""
 
-    def of(points):
-        found = [EntryPoint(name, value, plugins.GROUP) for name, value in points.items()]
-        monkeypatch.setattr(plugins, "entry_points", lambda group: found if group == "prunebench.methods" else [])
+    def of(points, archive=False):
+        text = "\n".join(["[prunebench.methods]", *(f"{name} = {value}" for name, value in points.items())])
+        if archive:
+            with zipfile.ZipFile(tmp_path / "packages.zip", "w") as packed:
+                packed.writestr("theirs-1.0.dist-info/METADATA", "Name: theirs\nVersion: 1.0\n")
+                packed.writestr("theirs-1.0.dist-info/entry_points.txt", text)
+            monkeypatch.syspath_prepend(tmp_path / "packages.zip")
+            return
+        write("packages/theirs-1.0.dist-info/METADATA", "Name: theirs\nVersion: 1.0\n")
+        write("packages/theirs-1.0.dist-info/entry_points.txt", text)
+        monkeypatch.syspath_prepend(tmp_path / "packages")
 
     return of
 
@@ -228,6 +236,14 @@ def test_installed_plugins_are_loaded_and_broken_ones_reported_without_taking_th
     assert "registered twice: by their_first:score and by their_thief:score" in broken["thief"]
     assert "No module named 'their_absent'" in broken["absent"]
     assert all(len(message.splitlines()) == 1 for message in broken.values())
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["folder", "archive"])
+def test_a_package_installed_in_a_folder_or_an_archive_registers_what_it_has(write, installed, monkeypatch, archive):
+    monkeypatch.syspath_prepend(write("their_own.py", SCORER.format(name="their-own")).parent)
+    installed({"own": "their_own"}, archive=archive)
+    assert plugins.load_installed() == {}
+    assert METHODS.entry("their-own").target == "their_own:score"
 
 
 def test_a_given_plugin_that_is_broken_is_an_error_after_the_catalogue_is_known(write, installed):

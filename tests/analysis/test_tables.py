@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabulate import tabulate
 
 from prunebench.analysis.layout import GAP, NARROWEST, blocks, fitted
 from prunebench.analysis.tables import Table, render
@@ -46,6 +47,32 @@ def test_every_block_of_a_wide_table_names_its_rows():
 def test_a_table_that_fits_is_the_same_with_and_without_a_terminal():
     small = Table("small", ("a", "b"), (("1", "2"),))
     assert render([small], "table", 80) == render([small], "table")
+
+
+PRINTED = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), max_size=12).map(
+    lambda text: " ".join(text.split())
+)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda n: st.tuples(
+            st.lists(PRINTED, min_size=n, max_size=n),
+            st.lists(st.lists(PRINTED, min_size=n, max_size=n), min_size=1, max_size=4),
+            st.lists(st.booleans(), min_size=n, max_size=n),
+        )
+    )
+)
+@settings(deadline=None)
+def test_columns_on_a_terminal_are_as_tabulate_has_them(parts):
+    headers, rows, numeric = parts
+    table = Table("", tuple(headers), tuple(tuple(row) for row in rows), tuple(numeric))
+    expected = tabulate(
+        rows, [header.replace(" ", "\n") for header in headers], "simple", disable_numparse=True,
+        colalign=table.alignments,
+    )  # fmt: skip
+    found = render([table], "table").splitlines()
+    assert [line.rstrip() for line in found] == [line.rstrip() for line in f"{expected}\n".splitlines()]
 
 
 @settings(deadline=None)
