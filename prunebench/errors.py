@@ -90,6 +90,10 @@ class TrainingError(PrunebenchError):
     """A training that diverged, or that cannot be done as the recipe says."""
 
 
+class InapplicableError(PruningError):
+    """What a network has nothing of was asked for, such as E[BN] where there is no BatchNorm."""
+
+
 class UnsupportedOperatorError(PruningError):
     """A model uses an operator that a structural analysis has no rule for."""
 

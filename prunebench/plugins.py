@@ -79,7 +79,8 @@ def _any_declared() -> bool:
         return True
     for place in sys.path:
         try:
-            packages = [name for name in os.listdir(place or ".") if name.endswith((".dist-info", ".egg-info", ".egg"))]
+            with os.scandir(place or ".") as entries:
+                packages = [e.name for e in entries if e.name.endswith((".dist-info", ".egg-info", ".egg"))]
         except FileNotFoundError:
             continue
         except OSError:

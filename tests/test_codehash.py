@@ -336,8 +336,8 @@ def test_an_edit_of_one_file_of_the_package_changes_only_what_uses_it(package, c
 def test_an_edit_of_the_engine_changes_every_method_and_every_step_that_uses_it_and_no_data(package, copy):
     changed = changed_by_editing(package / "engine" / "selection" / "allocate.py", copy[1])
     assert {f"method {entry.name}" for entry in METHODS if entry.module.startswith("prunebench.")} <= changed
-    # What `prune` does is in its method, whose digest is part of the key; `ablate` selects nothing.
-    assert {f"step {name}" for name in STEPS if name not in {"prune", "ablate"}} <= changed
+    # What `prune` does is in its method, whose digest is part of the key; `ablate` and `flatness` select nothing.
+    assert {f"step {name}" for name in STEPS if name not in {"prune", "ablate", "flatness"}} <= changed
     assert not {name for name in changed if name.startswith(("model ", "dataset "))}
 
 

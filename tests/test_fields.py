@@ -21,9 +21,10 @@ from prunebench.errors import SuiteError
 from prunebench.fields import Kind, kinds, select
 from prunebench.harness.options import RunOptions
 from prunebench.harness.run import plan_run
-from prunebench.records import suite as suites
+from prunebench.records.parts import Part
+from prunebench.records.presentation import Column, Control, Curve, Presentation, Primary, Verdicts
 from prunebench.records.schema import Row
-from prunebench.records.suite import Column, Control, Curve, Grid, Presentation, Primary, Scale, Suite, Verdicts
+from prunebench.records.suite import Grid, Scale, Suite
 from prunebench.registry import CHECKS, METHODS, Entry
 from prunebench.spec import Spec
 from prunebench.tasks.recipes.base import Recipe
@@ -89,9 +90,7 @@ def names(cls):
     return set(cls.model_fields) if issubclass(cls, BaseModel) else {f.name for f in dataclasses.fields(cls)}
 
 
-@pytest.mark.parametrize(
-    "cls", sorted({*declaring(), *offspring(suites._Model), *MUST_DECLARE}, key=lambda c: c.__name__)
-)
+@pytest.mark.parametrize("cls", sorted({*declaring(), *offspring(Part), *MUST_DECLARE}, key=lambda c: c.__name__))
 def test_every_field_has_exactly_one_kind(cls):
     assert set(kinds(cls)) == names(cls)
 
@@ -196,6 +195,9 @@ CHANGES = {
         "sections": ["leaderboard", "ratios"], "verdicts": {"metric": "test_loss", "margin": {"default": 1.0}},
         "control": [{"kind": "positive", "method": "random", "arm": "reinit"}], "tuned": True,
         "curve": {"metric": "test_accuracy", "compressions": [1.0, 9.0]},
+        "association": {"x": ["kept"], "y": ["test_loss"]},
+        "contrast": [{"name": "c", "a": "snip", "b": "random"}],
+        "expectation": [{"methods": ["snip"], "units": "violated", "why": "other"}],
     },
     Scale: {"about": "other", "seeds": 1, "timeout": "2m", "minutes": 9, "grid": [CHANGED_GRID]},
     Grid: {

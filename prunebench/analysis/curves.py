@@ -98,16 +98,27 @@ def one_point(
     if not losses or not compressions:
         return None
     x, excess = np.log(compressions), np.asarray(losses, dtype=float) - loss
-    n = len(losses)
+    estimate, interval = first_crossing(x, excess, level)
+    low, high = (_bounded(compressions, value) for value in interval) if interval else (None, None)
+    return OnePoint(_bounded(compressions, estimate), low, high, len(losses))
+
+
+def first_crossing(x: np.ndarray, excess: np.ndarray, level: float = 0.95) -> tuple[float, tuple[float, float] | None]:
+    """Where the mean of repetitions `[n, m]` first is not below zero along x `[m]`, ascending, linear between.
+
+    Its interval inverts the paired t test, see `one_point`: from where the mean first does not differ from zero, or is
+    above it, to where it first is above. It holds the estimate. None of a single repetition.
+
+    Returns:
+        Values of x: −inf where that is before the first, inf where it is nowhere.
+    """
     estimate = _crossing(x, excess.mean(axis=0))
-    if n == 1:
-        return OnePoint(_bounded(compressions, estimate), None, None, n)
+    if (n := len(excess)) == 1:
+        return estimate, None
     from scipy.special import stdtrit
 
     low, high = _band(x, excess, float(stdtrit(n - 1, (1 + level) / 2)) ** 2 / n)
-    low, high = min(low, estimate), max(high, estimate)
-    found = [_bounded(compressions, value) for value in (estimate, low, high)]
-    return OnePoint(found[0], found[1], found[2], n)
+    return estimate, (min(low, estimate), max(high, estimate))
 
 
 def front(points: Sequence[Sequence[float]], higher: Sequence[bool]) -> list[bool]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from prunebench.analysis.results import Results
+    from prunebench.records.presentation import Curve, Presentation
     from prunebench.records.schema import Record, Row
-    from prunebench.records.suite import Curve, Presentation
 
 DENSE = "dense"
 SAME_RATIOS = "same-ratios"

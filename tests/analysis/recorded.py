@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunebench.analysis.results import Results
+from prunebench.records.presentation import Presentation
 from prunebench.records.schema import Failure, Record, Row
-from prunebench.records.suite import Presentation
 
 RECIPE = "small-sgd"
 

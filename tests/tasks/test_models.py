@@ -106,6 +106,13 @@ def test_vgg_16_has_thirteen_convolutions_in_five_pooled_stages() -> None:
     assert all(m.bias is not None for m in bare.modules() if isinstance(m, nn.Conv2d))
 
 
+def test_cnn_1d_has_a_batch_norm_behind_each_convolution_where_it_is_asked_for() -> None:
+    plain, normed = (build_model(Spec.parse(s), SIGNAL, 10, 0) for s in ("cnn-1d", "cnn-1d(batch_norm=true)"))
+    kinds = [type(m).__name__ for m in normed if not isinstance(m, nn.Flatten)]
+    assert kinds == [*["Conv1d", "BatchNorm1d", "ReLU"] * 3, "Linear"]
+    assert [type(m).__name__ for m in normed if not isinstance(m, nn.BatchNorm1d)] == [type(m).__name__ for m in plain]
+
+
 def test_conv_4_pools_twice_before_three_linear_layers() -> None:
     shapes = [tuple(w.shape) for w in prunable(build_model(Spec("conv-4"), (1, 28, 28), 10, 0)).values()]
     assert shapes == [

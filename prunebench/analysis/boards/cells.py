@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from prunebench.analysis.statistics.intervals import mean_interval
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from prunebench.records.presentation import Presentation
     from prunebench.records.schema import Record
-    from prunebench.records.suite import Presentation
 
 NONE = "–"
 """A cell of a table without a value."""
@@ -29,6 +30,12 @@ def mean_text(values: Sequence[float], digits: int = 2, *, signed: bool = False)
     mean = mean_interval(values)
     half = "" if mean.half_width is None else f" ± {mean.half_width:.{digits}f}"
     return f"{mean.value:{'+' if signed else ''}.{digits}f}{half}"
+
+
+def decimals(values: Sequence[float]) -> int:
+    """How many show three digits of the largest of some values: 0 to 8."""
+    largest = max((abs(value) for value in values), default=0.0)
+    return min(max(2 - math.floor(math.log10(largest)), 0), 8) if largest else 0
 
 
 def values_at(records: Iterable[Record], metric: str, density: float | None) -> list[float]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.boards.winning import Judged
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 DENSE, SMALL, FRESH, FRESH_LONG = "dense", "small-dense", "reinit", "reinit(long=true)"
 """Methods, and arms, that a ticket is compared with."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.boards.pairs import Contrast, Family
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Verdict
-    from prunebench.records.suite import Control, Presentation
+    from prunebench.records.presentation import Control, Presentation
 
 State = Literal["held", "FAILED", "not refuted", "undecided", "not measured", "not in this run"]
 

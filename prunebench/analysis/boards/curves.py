@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.boards.columns import Column
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Task
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 
 def curves(suite: str, presentation: Presentation, results: Results) -> list[Table]:

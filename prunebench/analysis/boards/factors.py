@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 _LEGEND = (
     (

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from prunebench.analysis.results import Results
+    from prunebench.records.presentation import Column, Presentation, Primary
     from prunebench.records.schema import Record, Row
-    from prunebench.records.suite import Column, Presentation, Primary
 
 
 def leaderboard(suite: str, presentation: Presentation, results: Results) -> list[Table]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 _SEEDS = "between seeds"
 _HEADERS = ("masks of", "IoU", "lowest", "highest", "by chance", "n")

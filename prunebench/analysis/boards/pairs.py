@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Interval, Verdict
+    from prunebench.records.presentation import Presentation
     from prunebench.records.schema import Record
-    from prunebench.records.suite import Presentation
 
 UNTOUCHED = ""
 """What the label `reference` calls the ticket that no arm has changed."""
@@ -66,6 +66,11 @@ class Place:
         if not comparable(self.scale):
             parts.append(f"compares with no others: {self.scale}")
         return " · ".join(part for part in parts if part)
+
+    @property
+    def task(self) -> tuple[str, str, str | None, str]:
+        """Model, dataset, recipe and scale."""
+        return self.model, self.dataset, self.recipe, self.scale
 
     def of(self, method: str, arm: str | None) -> Cells:
         """The repetitions of a method's arm; none if it is not planned."""
@@ -158,11 +163,11 @@ def contrast(place: Place, method: str, arm: str, metric: str) -> Contrast:
         pairs=dict(sorted(pairs.items())),
         identical=bool(found) and all(r.labels.get("ticket") == "identical" for r in found.values()),
         collapsed=(dead, cells.count("collapsed")),
-        absent="" if found else _absent(cells),
+        absent="" if found else absent(cells),
     )
 
 
-def _absent(cells: Cells) -> str:
+def absent(cells: Cells) -> str:
     """Why none of the repetitions has an outcome."""
     records = [record for record in cells.records.values() if record is not None]
     if not records:
@@ -225,9 +230,14 @@ def measured(metric: str) -> str:
     return f"{name} in {'points' if unit == '%' else unit}" if unit else name
 
 
+def in_points(metric: str) -> bool:
+    """Whether differences of a metric are points of accuracy."""
+    return METRICS[metric].unit in {"%", "points"}
+
+
 def digits(metric: str) -> int:
     """Decimals that the metric is shown with."""
-    return 2 if METRICS[metric].unit == "%" else 3
+    return 2 if in_points(metric) else 3
 
 
 def spread_text(mean: float | None, interval: Interval | None, digits: int) -> str:

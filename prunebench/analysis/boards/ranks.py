@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.ranks import Ranking
     from prunebench.analysis.tradeoff import Task
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 _LEVEL = 0.05
 _UNFINISHED, _SHORT = "cells missing or failed", "no area"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
 _SMART = "smart-ratio"
 """The rule whose ratios stand first."""

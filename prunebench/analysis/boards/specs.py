@@ -12,6 +12,7 @@ from prunebench.spec import Spec
 
 if TYPE_CHECKING:
     from prunebench.registry import Registry
+    from prunebench.spec import Value
 
 
 def method_name(text: str) -> str:
@@ -54,6 +55,14 @@ def alters_finding(arm: str) -> bool:
         return "prune" in _known(ARMS).entry(Spec.parse(arm).name).capabilities
     except PrunebenchError:
         return True
+
+
+def arm_parameter(arm: str | None, name: str) -> Value | None:
+    """A parameter of an arm, its default where it is not given; None of an arm that is not known or has none such."""
+    try:
+        return _known(ARMS).resolve(Spec.parse(arm or "")).get(name)
+    except PrunebenchError:
+        return None
 
 
 def parts(arm: str) -> tuple[str, str, str] | None:

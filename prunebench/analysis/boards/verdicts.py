@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from prunebench.analysis.boards.pairs import Contrast, Family
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Verdict
-    from prunebench.records.suite import Presentation
+    from prunebench.records.presentation import Presentation
 
-_DEAD = "no path"
+DEAD = "no path"
 _LEGEND = (
     (
         "comparison",
@@ -48,7 +48,7 @@ _LEGEND = (
     ),
     ("n", PAIRS),
 )
-_WORDS = (
+WORDS = (
     (
         "does not depend",
         "the mean difference is inside the margin (equivalence, 5 % familywise)",
@@ -77,7 +77,7 @@ _WORDS = (
     ),
 )
 _COLLAPSED = (
-    _DEAD,
+    DEAD,
     "repetitions whose network has no path of kept weights from input to output, of the untouched ticket and of "
     "the arm: a finding of its own, in no mean",
 )
@@ -108,7 +108,7 @@ def _table(family: Family, alarm: str) -> Table:
             p_text(verdict.p_difference),
             p_text(verdict.p_equivalence),
             contrast.n,
-            *([_dead(contrast)] if collapse else []),
+            *([dead(contrast)] if collapse else []),
             _said(contrast, verdict, size),
         ))  # fmt: skip
     left = len(family.contrasts) - len(rows)
@@ -121,11 +121,11 @@ def _table(family: Family, alarm: str) -> Table:
     return Table(
         f"{alarm}: {caption}" if alarm else caption,
         ("comparison", "ticket", "arm", "difference 90%", "p ≠0", "p <m", "n",
-         *([_DEAD] if collapse else []), "verdict"),
+         *([DEAD] if collapse else []), "verdict"),
         tuple(rows),
         (False, True, True, True, True, True, True, *([True] if collapse else []), False),
         whole=True,
-        legend=(*_LEGEND, *([_COLLAPSED] if collapse else []), *(pair for pair in _WORDS if pair[0] in said)),
+        legend=(*_LEGEND, *([_COLLAPSED] if collapse else []), *(pair for pair in WORDS if pair[0] in said)),
     )  # fmt: skip
 
 
@@ -139,17 +139,22 @@ def _said(contrast: Contrast, verdict: Verdict, size: int) -> str:
         if any(contrast.collapsed):
             return "no pair: networks collapsed"
         return f"no pair: {contrast.reference or 'the untouched'} has no result"
-    text: str = verdict.text
-    if verdict.needed is not None or (text == "cannot tell" and verdict.detectable is not None):
-        needed = f"n≈{verdict.needed}" if verdict.needed else f"n>{MOST}"
-        sees = f"sees {verdict.detectable:.{size}f}, " if text == "cannot tell" and verdict.detectable else ""
-        text = f"{text}: {sees}needs {needed}"
-    elif text == "cannot tell":
-        text = f"{text}: one repetition has no spread"
+    text = worded(verdict, size)
     if text.startswith("depends") and (verdict.mean or 0.0) < 0:
         text = f"{text} (the arm is better)"
     return f"{text}, where it has a path" if any(contrast.collapsed) else text
 
 
-def _dead(contrast: Contrast) -> str:
+def worded(verdict: Verdict, size: int) -> str:
+    """The verdict of some pairs; what an open one could have seen, and what would settle it."""
+    text: str = verdict.text
+    if verdict.needed is not None or (text == "cannot tell" and verdict.detectable is not None):
+        needed = f"n≈{verdict.needed}" if verdict.needed else f"n>{MOST}"
+        sees = f"sees {verdict.detectable:.{size}f}, " if text == "cannot tell" and verdict.detectable else ""
+        return f"{text}: {sees}needs {needed}"
+    return f"{text}: one repetition has no spread" if text == "cannot tell" else text
+
+
+def dead(contrast: Contrast) -> str:
+    """How many networks of both sides are without a path."""
     return f"{contrast.collapsed[0]} and {contrast.collapsed[1]}" if any(contrast.collapsed) else NONE

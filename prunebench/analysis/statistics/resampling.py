@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -67,38 +68,43 @@ def bootstrap(
 
 
 def cluster_bootstrap(
-    clusters: Sequence[Sequence[Any] | NDArray[np.float64]],
-    statistic: Callable[[list[NDArray[np.float64]]], float],
+    clusters: int,
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Bootstrap:
-    """Percentile interval that resamples clusters, then the runs inside each (Davison and Hinkley 1997, section 3.8).
+    """Percentile interval that resamples clusters, each with all of its runs (Davison and Hinkley 1997, section 3.8).
 
-    Runs of one configuration are no independent evidence on what holds across configurations; clusters are. `clusters`
-    are arrays `[runs]` or `[runs, variables]`; `statistic` gets as many of them, runs first, as there are clusters.
+    Runs of one configuration are no independent evidence on what holds across configurations; clusters are. Their runs
+    are not drawn again: a cluster's mean has their noise already, which would count twice. `statistic` gets counts
+    `[resamples, clusters]`, how often each cluster was drawn, and gives a value a row, NaN where it has none.
 
     Raises:
-        ValueError: fewer than two clusters, an empty one, or a statistic without a value on the clusters themselves or
-            on most of the resamples.
+        ValueError: fewer than two clusters, or a statistic without a value on the clusters themselves or on most of the
+            resamples.
     """
     import numpy as np
 
-    arrays = [np.asarray(cluster, dtype=np.float64) for cluster in clusters]
-    if len(arrays) < 2 or not all(len(array) for array in arrays):
-        raise ValueError("a cluster bootstrap needs at least two clusters, each with a run")
-    value = float(statistic(arrays))
+    if clusters < 2:
+        raise ValueError(f"a cluster bootstrap needs at least two clusters, not {clusters}")
+    value = float(statistic(np.ones((1, clusters)))[0])
     if math.isnan(value):
         raise ValueError("the statistic has no value on these clusters")
-    generator = np.random.default_rng(seed)
-
-    def draw() -> float:
-        chosen = [arrays[i] for i in generator.integers(len(arrays), size=len(arrays))]
-        return float(statistic([array[generator.integers(len(array), size=len(array))] for array in chosen]))
-
-    draws = np.array([draw() for _ in range(resamples)])
+    draws = statistic(_counts(clusters, resamples, seed))
     defined = draws[~np.isnan(draws)]
     if defined.size * 2 <= resamples:
         raise ValueError(f"the statistic has no value on {resamples - defined.size} of {resamples} resamples")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Bootstrap(value, float(low), float(high), resamples - defined.size)
+
+
+@lru_cache(maxsize=8)
+def _counts(clusters: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each cluster is drawn, `[resamples, clusters]`: read-only, the same for all statistics."""
+    import numpy as np
+
+    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    counts = drawn.astype(np.float64)
+    counts.flags.writeable = False
+    return counts

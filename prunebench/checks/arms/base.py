@@ -2,7 +2,7 @@
 
 An arm of the prune stage gets what the ticket is found with, and gives what it is found with instead; it never sees the
 training that is measured. An arm of the ticket stage gets a ticket, and gives another. Neither can reach the data that
-tickets are trained on.
+tickets are trained on. An arm of the measure stage finds no ticket: it says how the method itself is measured.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from prunebench.registry import ARMS, RECIPES, describe, sees
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
+    from prunebench.checks.base import Block
     from prunebench.graph import Node
     from prunebench.spec import Value
     from prunebench.steps.nodes import Nodes
 
-Stage = Literal["prune", "ticket"]
+Stage = Literal["prune", "ticket", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ Change = Callable[Concatenate[Finding, ...], Finding]
 Alteration = Callable[Concatenate["Nodes", "Node", ...], "Node"]
 """Which ticket is trained instead."""
 
+Measurement = Callable[Concatenate["Block", ...], "Node"]
+"""What is measured of a method on a task."""
+
 C = TypeVar("C", bound=Change)
 A = TypeVar("A", bound=Alteration)
+M = TypeVar("M", bound=Measurement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +152,46 @@ def ticket_stage(name: str, *, paper: str = "", notes: str = "") -> Callable[[A]
     return register
 
 
+def measure_stage(name: str, *, paper: str = "", notes: str = "") -> Callable[[M], M]:
+    """Register a function `(block, *, parameters…) -> node` as an arm: the node's outcome has the entry `view`.
+
+    Raises:
+        DuplicateNameError: the name is taken.
+        TypeError: a parameter without a type or default.
+    """
+
+    def register(measure: M) -> M:
+        entry = describe(ARMS, measure, name, paper=paper, capabilities={"measure"}, notes=notes)
+
+        def make(**own: Any) -> Callable[[Block], Node]:
+            return lambda block: measure(block, **own)
+
+        ARMS.add(entry, make)
+        return measure
+
+    return register
+
+
+def measurement(spec: Spec) -> Callable[[Block], Node]:
+    """What an arm of the measure stage does.
+
+    Raises:
+        UnknownNameError, SpecError: no such arm, one of another stage, or a value that it cannot have.
+    """
+    if "measure" not in ARMS.entry(spec.name).capabilities:
+        raise SpecError(f"arm {spec.name!r} changes a ticket, and the check measures methods without one")
+    made: Callable[[Block], Node] = ARMS.get(spec.name)(**ARMS.resolve(spec))
+    return made
+
+
 def arm(spec: Spec) -> Callable[[Ground], Armed]:
     """What an arm's spec does.
 
     Raises:
-        UnknownNameError, SpecError: no such arm, or a value that it cannot have.
+        UnknownNameError, SpecError: no such arm, one that measures without a ticket, or a value that it cannot have.
     """
+    if "measure" in ARMS.entry(spec.name).capabilities:
+        raise SpecError(f"arm {spec.name!r} measures a method without a ticket, and the check trains tickets")
     made: Callable[[Ground], Armed] = ARMS.get(spec.name)(**ARMS.resolve(spec))
     return made
 

@@ -13,7 +13,7 @@ from prunebench.engine.prunable import prunable
 from prunebench.engine.structure.coupling import FIXED, Coupling
 from prunebench.engine.structure.filters import by_filter
 from prunebench.engine.structure.operators import ACTIVATIONS
-from prunebench.errors import PruningError, UnsupportedOperatorError
+from prunebench.errors import InapplicableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -59,8 +59,7 @@ def of_channels(
         batch: gives the class-balanced batch, where one is needed.
 
     Raises:
-        UnsupportedOperatorError: `ebn` of a group without BatchNorm's γ and β.
-        PruningError: `activations` of one that no activation reads.
+        InapplicableError: `ebn` of a group without BatchNorm's γ and β, `activations` of one that no activation reads.
     """
     if by == "ebn":
         return {name: _ebn(model, channels, name) for name in groups}
@@ -114,9 +113,7 @@ def _ebn(model: nn.Module, channels: Channels, group: str) -> Tensor:
     norms = [(name, model.get_submodule(name)) for name in channels.groups[group].norms]
     kept = [(name, m) for name, m in norms if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.affine]
     if not kept:
-        raise UnsupportedOperatorError(
-            f"importance=ebn needs BatchNorm with γ and β, and the channels of {group} have none"
-        )
+        raise InapplicableError(f"importance=ebn needs BatchNorm with γ and β, and the channels of {group} have none")
     for name, norm in kept:
         _add(found, channels.channels_of(f"{name}.weight", group), expected_relu(norm.bias, norm.weight))
     return found
@@ -192,7 +189,7 @@ def _activations(
             read[name] += int(own.sum())
     for name, number in read.items():
         if not number:
-            raise PruningError(f"importance=activations: no activation function reads the channels of {name}")
+            raise InapplicableError(f"importance=activations: no activation function reads the channels of {name}")
     return found
 
 

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.results import Results
+from prunebench.records.presentation import Presentation
 from prunebench.records.schema import Failure, Record, Row
-from prunebench.records.suite import Presentation
 
 if TYPE_CHECKING:
     from pathlib import Path

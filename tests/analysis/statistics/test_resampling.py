@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -42,64 +43,63 @@ def test_a_statistic_that_no_single_value_moves_has_no_bca_interval() -> None:
     assert bootstrap(values, np.median, resamples=200, method="percentile").low == 1
 
 
-def mean_of_means(clusters: list[np.ndarray]) -> float:
-    return sum(cluster.sum() / len(cluster) for cluster in clusters) / len(clusters)
+def weighted_mean(counts: np.ndarray) -> np.ndarray:
+    """Of clusters whose means are 1.5, 4 and 2.5."""
+    return counts @ np.array([1.5, 4.0, 2.5]) / counts.sum(axis=1)
 
 
 def test_a_cluster_interval_depends_on_the_seed_alone() -> None:
-    clusters = [[1.0, 2.0], [4.0], [2.0, 3.0, 2.5]]
-    found = cluster_bootstrap(clusters, mean_of_means, resamples=100, seed=1)
+    found = cluster_bootstrap(3, weighted_mean, resamples=100, seed=1)
     assert found.value == pytest.approx((1.5 + 4 + 2.5) / 3)
-    assert found == cluster_bootstrap(clusters, mean_of_means, resamples=100, seed=1)
-    assert found != cluster_bootstrap(clusters, mean_of_means, resamples=100, seed=2)
-    assert 1 <= found.low < found.value < found.high <= 4
+    assert found == cluster_bootstrap(3, weighted_mean, resamples=100, seed=1)
+    assert any(found != cluster_bootstrap(3, weighted_mean, resamples=100, seed=seed) for seed in range(2, 6))
+    assert 1.5 <= found.low < found.value < found.high <= 4
 
 
-def test_clusters_are_drawn_whole_and_then_their_runs() -> None:
-    """Runs tell their cluster by the whole part and their number by the fraction; rows stay together."""
-    clusters = [[[10 * c + r, -(10 * c + r)] for r in range(c + 1)] for c in range(1, 4)]
-    seen: set[tuple[tuple[int, ...], ...]] = set()
-
-    def look(drawn: list[np.ndarray]) -> float:
-        assert len(drawn) == 3
-        for cluster in drawn:
-            (which,) = set((cluster[:, 0] // 10).tolist())
-            assert cluster.shape == (which + 1, 2)
-            assert np.array_equal(cluster[:, 0], -cluster[:, 1])
-        seen.add(tuple(tuple(cluster[:, 0].astype(int).tolist()) for cluster in drawn))
-        return 0.0
-
-    cluster_bootstrap(clusters, look, resamples=300)
-    firsts = [tuple(run[0] // 10 for run in draw) for draw in seen]
-    assert {(1, 1, 1), (3, 3, 3), (2, 1, 3)} <= set(firsts)
-    assert any(len(set(cluster)) == 1 for draw in seen for cluster in draw)
-    assert any(len(set(cluster)) == len(cluster) for draw in seen for cluster in draw)
+def test_a_cluster_interval_has_the_percentiles_of_all_draws_of_as_many_clusters() -> None:
+    """All 4⁴ draws of four clusters are equally likely; a quarter is the step of their means."""
+    values = np.array([0.0, 1.0, 3.0, 7.0])
+    every = [values[list(draw)].mean() for draw in product(range(4), repeat=4)]
+    found = cluster_bootstrap(4, lambda counts: counts @ values / counts.sum(axis=1), 0.8, 20_000)
+    assert (found.low, found.high) == pytest.approx(np.quantile(every, [0.1, 0.9]), abs=0.25)
 
 
-def kendall(clusters: list[np.ndarray]) -> float:
-    """τ over cluster means; without a value where one variable is the same in all."""
-    means = np.array([cluster.mean(axis=0) for cluster in clusters])
-    if np.ptp(means[:, 0]) == 0 or np.ptp(means[:, 1]) == 0:
-        return math.nan
-    return float(stats.kendalltau(means[:, 0], means[:, 1]).statistic)
+def test_as_many_clusters_are_drawn_as_there_are() -> None:
+    seen: list[np.ndarray] = []
+
+    def look(counts: np.ndarray) -> np.ndarray:
+        seen.append(counts)
+        return np.zeros(len(counts))
+
+    cluster_bootstrap(5, look, resamples=400)
+    one, drawn = seen
+    assert one.tolist() == [[1.0] * 5]
+    assert drawn.shape == (400, 5)
+    assert set(drawn.sum(axis=1)) == {5.0}
+    assert drawn.max() >= 3
+    assert drawn.mean(axis=0) == pytest.approx(1, abs=0.2)
+
+
+def first_share(counts: np.ndarray) -> np.ndarray:
+    """Without a value where only one of three clusters was drawn."""
+    alone = counts.max(axis=1) == 3
+    return np.where(alone, math.nan, counts[:, 0] / 3)
 
 
 def test_resamples_without_a_value_are_left_out_and_counted() -> None:
-    """Three clusters of one run: all the same cluster in 3 of 27 resamples."""
-    found = cluster_bootstrap([[[1, 1]], [[2, 2]], [[3, 3]]], kendall, resamples=540)
-    assert (found.value, found.low, found.high) == pytest.approx((1, 1, 1))
+    """Three clusters: all the same cluster in 3 of 27 resamples."""
+    found = cluster_bootstrap(3, first_share, resamples=540)
     assert found.undefined == pytest.approx(60, abs=3 * math.sqrt(540 / 9 * 8 / 9))
+    assert (found.value, found.low, found.high) == pytest.approx((1 / 3, 0, 2 / 3))
 
 
 def test_clusters_that_cannot_be_resampled_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least two clusters"):
-        cluster_bootstrap([[1.0, 2.0]], mean_of_means)
-    with pytest.raises(ValueError, match="each with a run"):
-        cluster_bootstrap([[1.0], []], mean_of_means)
+    with pytest.raises(ValueError, match="at least two clusters, not 1"):
+        cluster_bootstrap(1, weighted_mean)
     with pytest.raises(ValueError, match="no value on these clusters"):
-        cluster_bootstrap([[[1, 1]], [[1, 2]]], kendall)
+        cluster_bootstrap(3, lambda counts: np.full(len(counts), math.nan))
     with pytest.raises(ValueError, match=r"no value on \d+ of 50 resamples"):
-        cluster_bootstrap([[0.0], [1.0]], lambda c: 1.0 if c[0][0] < c[1][0] else math.nan, resamples=50)
+        cluster_bootstrap(3, lambda counts: np.where(counts.max(axis=1) > 1, math.nan, 1.0), resamples=50)
 
 
 def test_intervals_of_clustered_runs_cover_where_those_of_runs_do_not() -> None:
@@ -111,8 +111,13 @@ def test_intervals_of_clustered_runs_cover_where_those_of_runs_do_not() -> None:
     generator = np.random.default_rng(0)
     runs = generator.normal(size=(trials, 12, 1)) + 0.5 * generator.normal(size=(trials, 12, 4))
     band = 3 * math.sqrt(level * (1 - level) / trials)
-    clustered = [cluster_bootstrap(list(one), mean_of_means, level, 80, seed=i) for i, one in enumerate(runs)]
-    covered = np.mean([found.low <= 0 <= found.high for found in clustered])
+
+    def over(means: np.ndarray, seed: int) -> tuple[float, float]:
+        found = cluster_bootstrap(12, lambda counts: counts @ means / 12, level, 200, seed)
+        return found.low, found.high
+
+    clustered = [over(one.mean(axis=1), i) for i, one in enumerate(runs)]
+    covered = np.mean([low <= 0 <= high for low, high in clustered])
     assert covered == pytest.approx(level, abs=band)
     flat = [bootstrap(one.ravel().tolist(), np.mean, level, 80, i, "percentile") for i, one in enumerate(runs)]
     assert np.mean([found.low <= 0 <= found.high for found in flat]) < level - 2 * band

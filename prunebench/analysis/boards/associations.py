@@ -1,0 +1,126 @@
+"""Does what pruning costs at once go with what becomes of the network? Over configurations of one task and density."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.boards.cells import NONE
+from prunebench.analysis.boards.configurations import header
+from prunebench.analysis.boards.pairs import p_text, places
+from prunebench.analysis.statistics.association import FEWEST, association
+from prunebench.analysis.statistics.holm import adjusted
+from prunebench.analysis.tables import Table
+from prunebench.records.facets import is_control
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.results import Results
+    from prunebench.analysis.statistics.association import Association
+    from prunebench.analysis.statistics.resampling import Bootstrap
+    from prunebench.analysis.tradeoff import Cells
+    from prunebench.records.presentation import Association as Asked
+    from prunebench.records.presentation import Presentation
+
+_HEADERS = ("association", "τ 95%", "p", "p, Holm", "Spearman 95%", "Pearson, linear", "configs")
+_LEGEND = (
+    (
+        "association",
+        "x ~ y, over means of configurations: methods with their parameters that are no controls and end with the same "
+        "count of weights. Runs are no points of their own: they are alike within a configuration",
+    ),
+    (
+        "τ 95%",
+        "Kendall's τ-b, pairs of configurations that agree in order less those that do not over all, ties apart; "
+        "[percentile interval, 1000 resamples of configurations with all of their runs]. No interval where all agree",
+    ),
+    ("p", "chance of such a τ if there is no association (exact without ties), not adjusted"),
+    ("p, Holm", "adjusted by Holm over the rows of the table"),
+    ("Spearman 95%", "correlation of ranks, with its interval likewise"),
+    ("Pearson, linear", "correlation, of a linear association only, with its interval likewise"),
+    ("configs", f"configurations with both values, of how many measured where those are more; below {FEWEST} none"),
+)
+
+
+def associations(suite: str, presentation: Presentation, results: Results) -> list[Table]:
+    """One table a task and density that has configurations: every x with every y.
+
+    Methods whose density is their outcome have counts of their own and are no configurations.
+    """
+    asked = presentation.association
+    assert asked is not None, "the section needs [association]"
+    tables = []
+    for place in places(suite, results):
+        if place.density is None:
+            continue
+        found = {
+            method: cells
+            for (method, arm), cells in place.cells.items()
+            if arm is None and not is_control(method, asked.exclude) and any(cells.records.values())
+        }
+        if found:
+            tables.append(_table(place, found, asked))
+    return tables
+
+
+def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
+    found = {
+        (x, y): association(clusters)
+        for x in asked.x
+        for y in asked.y
+        if (clusters := _clusters(list(methods.values()), x, y))
+    }
+    p = _adjusted([one.p for one in found.values()])
+    rows = [_row(pair, one, p_all, len(methods)) for (pair, one), p_all in zip(found.items(), p, strict=True)]
+    noted = any(one.reason for one in found.values())
+    many = f"{len(methods)} configuration{'s' * (len(methods) != 1)}"
+    return Table(
+        f"associations · {place.title} — {many}" + ("" if rows else ", none with both values of any pair"),
+        (*_HEADERS, *(["note"] if noted else [])),
+        tuple(row if noted else row[:-1] for row in rows),
+        (False, *(True,) * (len(_HEADERS) - 1), *([False] if noted else [])),
+        whole=True,
+        legend=_LEGEND,
+    )
+
+
+def _clusters(configurations: Sequence[Cells], x: str, y: str) -> list[list[tuple[float, float]]]:
+    """The runs of each configuration that have both values."""
+    pairs = ((cells.values(x), cells.values(y)) for cells in configurations)
+    runs = ([(of_x[n], of_y[n]) for n in sorted(of_x) if n in of_y] for of_x, of_y in pairs)
+    return [cluster for cluster in runs if cluster]
+
+
+def _adjusted(p: Sequence[float | None]) -> list[float | None]:
+    """Holm over those that there are."""
+    import numpy as np
+
+    known = iter(adjusted(np.array([value for value in p if value is not None])).tolist())
+    return [None if value is None else next(known) for value in p]
+
+
+def _row(pair: tuple[str, str], found: Association, p_all: float | None, measured: int) -> tuple[str, ...]:
+    return (
+        " ~ ".join(header(metric) for metric in pair),
+        _interval(found.tau),
+        p_text(found.p),
+        p_text(p_all),
+        _interval(found.spearman),
+        _interval(found.pearson),
+        str(found.n) if found.n == measured else f"{found.n}/{measured}",
+        _note(pair, found.reason),
+    )
+
+
+def _interval(found: Bootstrap | None) -> str:
+    if found is None:
+        return NONE
+    shown = [f"{round(value, 2) + 0.0:.2f}" for value in (found.value, found.low, found.high)]
+    return shown[0] if found.low == found.high else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def _note(pair: tuple[str, str], reason: str) -> str:
+    for place, metric in zip(("first", "second"), pair, strict=True):
+        reason = reason.replace(f"the {place} is", f"{header(metric)} is")
+    return reason

@@ -1,0 +1,196 @@
+"""Methods that differ in one facet, paired by repetition: how much of a metric the facet makes."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.boards.cells import NONE, decimals, mean_text
+from prunebench.analysis.boards.pairs import (
+    NOT_YET,
+    PAIRS,
+    Contrast,
+    Family,
+    absent,
+    digits,
+    in_points,
+    measured,
+    p_text,
+    places,
+)
+from prunebench.analysis.boards.verdicts import WORDS, dead, worded
+from prunebench.analysis.tables import Table
+from prunebench.records.facets import compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.results import Results
+    from prunebench.analysis.statistics.verdicts import Verdict
+    from prunebench.analysis.tradeoff import Cells
+    from prunebench.records.presentation import Contrast as Asked
+    from prunebench.records.presentation import Presentation, Verdicts
+
+_ANY = sys.float_info.min
+"""The margin of a metric that has none: any difference is of interest."""
+_DEAD = "no path, a and b"
+_LEGEND = (
+    (
+        "contrast",
+        "what is compared · a − b: methods that differ in that alone. A b whose density is its own, as dense, stands "
+        "beside every density",
+    ),
+    ("a, b", "mean over the pairs"),
+    ("a−b 95%", "mean difference over the pairs ± half its 95 % t interval, not adjusted for the number of tests"),
+    (
+        "p ≠0",
+        "chance of such a difference if the true one is 0 (paired t test), adjusted by Holm over all tested rows",
+    ),
+    ("n", PAIRS),
+)
+_EQUIVALENCE = (
+    "p <m",
+    "chance of so small a difference if the true one is as large as the margin (two one-sided t tests, TOST), "
+    "adjusted likewise",
+)
+_WITHOUT_MARGIN = (("differs", "other than 0 (5 % familywise); the metric has no margin"),)
+_COLLAPSED = (_DEAD, "repetitions whose network has no path of kept weights from input to output: in no mean")
+
+
+@dataclass(frozen=True)
+class Contrasted:
+    """The contrasts of one task, density and metric, judged together."""
+
+    family: Family
+    margin: float | None
+    """Of the suite's verdicts where the metric is that of theirs, or in points as theirs is; None of others."""
+
+    def said(self, contrast: Contrast, verdict: Verdict, size: int) -> str:
+        """The verdict, or why there is none; what an open one would take."""
+        if not contrast.pairs:
+            if contrast.absent:
+                return contrast.absent
+            why = "networks collapsed" if any(contrast.collapsed) else "no repetition has both values"
+            return f"no pair: {why}"
+        text = worded(verdict, size)
+        if self.margin is None:
+            text = {"depends": "differs", "does not depend": "equal"}.get(text, text)
+        return f"{text}, where both have a path" if any(contrast.collapsed) else text
+
+
+def contrasts(suite: str, presentation: Presentation, results: Results) -> list[Table]:
+    """One table a task, density and metric: every contrast that the run has methods for."""
+    return [_table(found) for found in contrasted(suite, presentation, results)]
+
+
+def contrasted(suite: str, presentation: Presentation, results: Results) -> list[Contrasted]:
+    """The contrasts of every task and density, metric by metric."""
+    assert presentation.verdicts is not None, "the section needs [verdicts]"
+    found = []
+    every = places(suite, results)
+    for place in every:
+        beside = own_density(place, every)
+        for metric in metrics(presentation.verdicts, presentation.contrast):
+            pairs = tuple(
+                pair
+                for asked in presentation.contrast
+                if metric in (asked.metrics or [presentation.verdicts.metric])
+                for pair in paired(place, beside, asked, metric)
+            )
+            if pairs:
+                margin = margin_of(metric, presentation.verdicts, place.dataset)
+                found.append(Contrasted(Family(place, metric, _ANY if margin is None else margin, pairs), margin))
+    return found
+
+
+def metrics(judged: Verdicts, asked: Iterable[Asked]) -> list[str]:
+    """All metrics that contrasts are asked of, in their order."""
+    return list(dict.fromkeys(metric for one in asked for metric in one.metrics or [judged.metric]))
+
+
+def margin_of(metric: str, judged: Verdicts, dataset: str) -> float | None:
+    """The verdicts' margin for a metric; None where it is not in the unit of theirs."""
+    alike = metric == judged.metric or (in_points(metric) and in_points(judged.metric))
+    return judged.margin_of(dataset) if alike else None
+
+
+def own_density(place: Place, every: Iterable[Place]) -> Mapping[str, Cells]:
+    """Methods of the task whose density is their outcome, for a place that has one."""
+    if place.density is None:
+        return {}
+    return {
+        method: cells
+        for other in every
+        if other.density is None and other.task == place.task
+        for (method, arm), cells in other.cells.items()
+        if arm is None
+    }
+
+
+def paired(place: Place, beside: Mapping[str, Cells], asked: Asked, metric: str) -> Iterator[Contrast]:
+    """The pairs of a contrast at a place, a first; b may stand beside it."""
+    here = {method: cells for (method, arm), cells in place.cells.items() if arm is None}
+    for a, b in compared(list(here), asked, list(beside)):
+        yield _contrast(asked.name, (a, here[a]), (b, here[b] if b in here else beside[b]), metric)
+
+
+def _contrast(name: str, a: tuple[str, Cells], b: tuple[str, Cells], metric: str) -> Contrast:
+    (method, cells), (other, others) = a, b
+    mine, theirs = cells.values(metric), others.values(metric)
+    missing = [absent(own) for own in (cells, others) if not any(r and r.status == "ok" for r in own.records.values())]
+    return Contrast(
+        method=name,
+        arm=f"{method} − {other}",
+        reference="",
+        planned=len(cells.records),
+        pairs={n: (mine[n], theirs[n]) for n in sorted(mine) if n in theirs},
+        identical=False,
+        collapsed=(cells.count("collapsed"), others.count("collapsed")),
+        absent="; ".join(dict.fromkeys(missing)),
+    )
+
+
+def size_of(metric: str, found: Iterable[Contrast]) -> int:
+    """Decimals for the values of some contrasts: of points two, of others three digits of the largest difference."""
+    return digits(metric) if in_points(metric) else decimals([d for one in found for d in one.differences])
+
+
+def _table(found: Contrasted) -> Table:
+    family, margin = found.family, found.margin
+    size = size_of(family.metric, family.contrasts)
+    collapse = any(sum(contrast.collapsed) for contrast in family.contrasts)
+    rows = []
+    for contrast, verdict in family.judged.values():
+        if contrast.absent == NOT_YET:
+            continue
+        rows.append((
+            contrast.name,
+            *((f"{value:.{size}f}" for value in contrast.means) if contrast.means else (NONE, NONE)),
+            mean_text(contrast.differences, size, signed=True) if contrast.pairs else NONE,
+            p_text(verdict.p_difference),
+            *([] if margin is None else [p_text(verdict.p_equivalence)]),
+            contrast.n,
+            *([dead(contrast)] if collapse else []),
+            found.said(contrast, verdict, size),
+        ))  # fmt: skip
+    left = len(family.contrasts) - len(rows)
+    later = f" ({left} without a record yet)" if left else ""
+    asked = "no margin" if margin is None else f"margin ± {margin:g}"
+    headers = (
+        "contrast", "a", "b", "a−b 95%", "p ≠0", *([] if margin is None else ["p <m"]), "n",
+        *([_DEAD] if collapse else []), "verdict",
+    )  # fmt: skip
+    said = {verdict.text for _, verdict in family.judged.values()}
+    words = [pair for pair in WORDS if pair[0] in (said & {"cannot tell"} if margin is None else said)]
+    words += _WITHOUT_MARGIN if margin is None else ()
+    return Table(
+        f"contrasts · {family.place.title} — {measured(family.metric)}, {asked}, {family.tested} of {len(rows)} tested "
+        f"as one family{later}",
+        headers,
+        tuple(rows),
+        (False, *(True,) * (len(headers) - 2), False),
+        whole=True,
+        legend=(*_LEGEND, *([] if margin is None else [_EQUIVALENCE]), *([_COLLAPSED] if collapse else []), *words),
+    )

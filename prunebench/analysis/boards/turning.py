@@ -1,0 +1,153 @@
+"""Where a contrast turns: along the fraction of weights that is pruned, the difference's sign, and where it changes.
+
+For a metric, a contrast a − b and repetition r, D_r(f) is the difference at the fraction f = 1 − density, linear
+between fractions that were measured; repetitions count that have a pair at every fraction that any has. It begins at
+the lowest fraction whose mean difference is other than zero: paired t tests at all fractions, at 5 % by Holm. Below,
+the sign of the mean is anybody's guess. From there on, the turning point is the fraction at which the mean over
+repetitions first reaches zero. Its 95 % interval inverts the paired t test, as that of a compression at which a point
+is lost: from the first fraction at which the mean cannot be told from zero to the first from which on it has the other
+sign. Repetitions are few, and percentiles of resamples of few repetitions cover too little.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from prunebench.analysis.boards.cells import NONE, mean_text
+from prunebench.analysis.boards.columns import percent
+from prunebench.analysis.boards.contrasts import metrics, own_density, paired, size_of
+from prunebench.analysis.boards.pairs import measured, places
+from prunebench.analysis.curves import first_crossing
+from prunebench.analysis.statistics.verdicts import decide
+from prunebench.analysis.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from prunebench.analysis.boards.pairs import Contrast, Place
+    from prunebench.analysis.results import Results
+    from prunebench.records.presentation import Presentation
+
+    Line = Mapping[float, Contrast]
+    """One contrast by fraction pruned, ascending."""
+
+_ALPHA = 0.05
+_LEGEND = (
+    (
+        "contrast",
+        "what is compared · a − b; columns are fractions of weights pruned: mean difference ± half its 95 % t interval "
+        "over repetitions, (k/n) where only k of n are pairs",
+    ),
+    (
+        "from",
+        "sign of the difference at the lowest fraction pruned where it is other than 0 (paired t tests at all "
+        "fractions, 5 % by Holm), over repetitions that have a pair at every fraction",
+    ),
+    (
+        "turns at",
+        "fraction above that one at which the mean difference first is 0, linear between fractions, [95 % interval: "
+        "from where the mean cannot be told from 0 to where it has the other sign, by paired t tests]; > where that is "
+        "beyond the last fraction; 'none up to': the mean keeps its sign; 'cannot tell': no difference is other than "
+        "0, and where the mean changes its sign all the same",
+    ),
+)
+
+
+def turning(suite: str, presentation: Presentation, results: Results) -> list[Table]:
+    """One table a task and metric, where a contrast has two fractions."""
+    assert presentation.verdicts is not None, "the section needs [verdicts]"
+    every = places(suite, results)
+    tasks: dict[tuple[str, str, str | None, str], list[Place]] = {}
+    for place in every:
+        if place.density is not None:
+            tasks.setdefault(place.task, []).append(place)
+    found = []
+    for task in tasks.values():
+        for metric in metrics(presentation.verdicts, presentation.contrast):
+            lines: dict[str, dict[float, Contrast]] = {}
+            for asked in presentation.contrast:
+                if metric in (asked.metrics or [presentation.verdicts.metric]):
+                    for place in task:
+                        for pair in paired(place, own_density(place, every), asked, metric):
+                            lines.setdefault(pair.name, {})[_pruned(place)] = pair
+            if any(len(line) > 1 for line in lines.values()):
+                found.append(_table(task[0], metric, lines))
+    return found
+
+
+def _pruned(place: Place) -> float:
+    """Fraction pruned; ten digits are exact, as densities are."""
+    return round(1 - (place.density or 0.0), 10)
+
+
+def _table(place: Place, metric: str, lines: Mapping[str, Line]) -> Table:
+    fractions = sorted({fraction for line in lines.values() for fraction in line})
+    size = size_of(metric, [pair for line in lines.values() for pair in line.values()])
+    rows = []
+    for name, line in lines.items():
+        start, turn, n = turning_point(line)
+        rows.append((name, *(_difference(line.get(fraction), size) for fraction in fractions), start, turn, str(n)))
+    return Table(
+        f"turning points · {replace(place, density=None).title} — {measured(metric)} by fraction pruned",
+        ("contrast", *(percent(fraction) for fraction in fractions), "from", "turns at", "n"),
+        tuple(rows),
+        (False, *(True,) * len(fractions), False, False, True),
+        whole=True,
+        legend=_LEGEND,
+    )
+
+
+def turning_point(line: Line) -> tuple[str, str, int]:
+    """Where a contrast begins, where it turns, and of how many repetitions: in words."""
+    import numpy as np
+
+    known = {fraction: pair for fraction, pair in sorted(line.items()) if pair.pairs}
+    complete = sorted(set.intersection(*(set(pair.pairs) for pair in known.values()))) if known else []
+    if len(known) < 2 or not complete:
+        return NONE, "fewer than two fractions" if len(known) < 2 else "no repetition has all fractions", len(complete)
+    fractions = list(known)
+    differences = np.array([[a - b for a, b in (pair.pairs[n] for pair in known.values())] for n in complete])
+    means = differences.mean(axis=0)
+    told: list[int] = []
+    if len(complete) > 1:
+        repetitions = np.full(len(fractions), len(complete))
+        tested = decide(means, differences.std(axis=0, ddof=1), repetitions, sys.float_info.min, _ALPHA)
+        told = np.flatnonzero(tested.p_difference <= _ALPHA).tolist()
+    if not told:
+        return NONE, _untold(fractions, means.tolist()), len(complete)
+    sign = math.copysign(1.0, means[told[0]])
+    start = f"{'+' if sign > 0 else '−'} {percent(fractions[told[0]])}"
+    x = np.array(fractions[told[0] :])
+    if len(x) == 1:
+        return start, f"none up to {percent(fractions[-1])}", len(complete)
+    turn, interval = first_crossing(x, -sign * differences[:, told[0] :])
+    assert interval is not None, "of one repetition no difference is told from zero"
+    return start, _turned(turn, *interval, fractions[-1]), len(complete)
+
+
+def _turned(turn: float, low: float, high: float, last: float) -> str:
+    text = f"none up to {percent(last)}" if math.isinf(turn) else f"{_percents(turn)} %"
+    return text if low == high else f"{text} [{_percents(low)}, {_percents(high, last)}]"
+
+
+def _percents(fraction: float, last: float = 1.0) -> str:
+    """Three digits, five of what leaves less than one in a hundred weights."""
+    return f"> {100 * last:.4g}" if math.isinf(fraction) else f"{100 * fraction:.{3 if fraction < 0.99 else 5}g}"
+
+
+def _untold(fractions: Sequence[float], means: Sequence[float]) -> str:
+    """Between which fractions the mean changes its sign, though no difference is other than zero."""
+    signs = [(fraction, mean) for fraction, mean in zip(fractions, means, strict=True) if mean]
+    changes = [f"{percent(a)} and {percent(b)}" for (a, left), (b, right) in pairwise(signs) if left * right < 0]
+    return f"cannot tell: the mean changes its sign between {', '.join(changes)}" if changes else "cannot tell"
+
+
+def _difference(pair: Contrast | None, size: int) -> str:
+    if pair is None or not pair.pairs:
+        return NONE
+    short = f" ({pair.n})" if len(pair.pairs) < pair.planned else ""
+    return mean_text(pair.differences, size, signed=True) + short

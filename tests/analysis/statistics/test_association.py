@@ -1,0 +1,116 @@
+"""Association over configuration means, against scipy and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from prunebench.analysis.statistics.association import FEWEST, association, kendall, pearson, spearman
+
+X = [0.1, 0.9, 0.4, 1.6, 1.1, 0.2, 2.0, 1.3]
+Y = [3.0, 4.0, 3.5, 3.9, 5.0, 2.0, 6.0, 4.5]
+
+
+def clusters(x, y, runs=3, spread=0.01):
+    """Runs around each mean that leave it where it is."""
+    offsets = np.linspace(-spread, spread, runs)
+    return [[(a + o, b - o) for o in offsets] for a, b in zip(x, y, strict=True)]
+
+
+def test_values_and_p_are_scipys_over_means():
+    found = association(clusters(X, Y))
+    assert (found.n, found.reason) == (8, "")
+    assert (found.tau.value, found.p) == pytest.approx(tuple(stats.kendalltau(X, Y, method="exact")))
+    assert found.spearman.value == pytest.approx(stats.spearmanr(X, Y).statistic)
+    assert found.pearson.value == pytest.approx(stats.pearsonr(X, Y).statistic)
+
+
+def test_tau_by_hand():
+    """Of 28 pairs, one neighbouring transposition turns one: (27 − 1) / 28; as rare among 8! orders as 8 of them."""
+    order = [0, 1, 2, 4, 3, 5, 6, 7]
+    found = association(clusters(range(8), order))
+    assert found.tau.value == pytest.approx(26 / 28)
+    assert found.p == pytest.approx(2 * (1 + 7) / math.factorial(8))
+
+
+def test_runs_count_by_the_mean_of_their_configuration_however_many_they_are():
+    uneven = clusters(X, Y)
+    uneven[0] = [(X[0] - 1, Y[0]), (X[0] + 1, Y[0])] * 20
+    found, even = association(uneven), association([[(a, b)] for a, b in zip(X, Y, strict=True)])
+    assert (found.tau, found.p) == (even.tau, even.p)
+    assert found.pearson.value == pytest.approx(even.pearson.value)
+
+
+def test_an_interval_depends_on_the_seed_alone_and_not_on_units():
+    found = association(clusters(X, Y))
+    scaled = association(clusters([1000 * x + 3 for x in X], [y / 1000 for y in Y], spread=0))
+    assert (found.tau.low, found.tau.high) == (scaled.tau.low, scaled.tau.high)
+    assert found.tau.low < found.tau.value < found.tau.high
+    assert association(clusters(X, Y), seed=1).tau != found.tau
+    upside_down = association(clusters(X, [-y for y in Y]))
+    assert upside_down.tau.value == pytest.approx(-found.tau.value)
+
+
+def expanded(counts, values):
+    return np.repeat(values, counts.astype(int))
+
+
+@pytest.mark.parametrize(
+    ("statistic", "scipys"),
+    [(kendall, stats.kendalltau), (spearman, stats.spearmanr), (pearson, stats.pearsonr)],
+    ids=["kendall", "spearman", "pearson"],
+)
+def test_statistics_of_resamples_are_scipys_of_the_points_drawn(statistic, scipys):
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(2, 9))
+    y[3], x[5] = y[2], x[6]
+    counts = generator.multinomial(9, [1 / 9] * 9, size=40).astype(float)
+    expected = [scipys(expanded(row, x), expanded(row, y)).statistic for row in counts]
+    assert statistic(counts, x, y) == pytest.approx(np.array(expected))
+
+
+@pytest.mark.parametrize("statistic", [kendall, spearman, pearson])
+def test_a_resample_of_one_point_has_no_value(statistic):
+    counts = np.array([[3.0, 0, 0], [1, 1, 1]])
+    found = statistic(counts, np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.3, 0.7]))
+    assert math.isnan(found[0])
+    assert found[1] > 0.9
+
+
+def test_ties_take_the_normal_approximation():
+    x = [round(value) for value in X]
+    found = association(clusters(x, Y))
+    assert (found.tau.value, found.p) == pytest.approx(tuple(stats.kendalltau(x, Y)))
+    assert found.tau.value == pytest.approx(stats.kendalltau(x, Y, variant="b").statistic)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, FEWEST - 1])
+def test_fewer_than_eight_configurations_decide_nothing(n):
+    found = association(clusters(X, Y)[:n])
+    assert (found.n, found.tau, found.p, found.spearman, found.pearson) == (n, None, None, None, None)
+    assert found.reason == f"{n} configuration{'' if n == 1 else 's'}: fewer than 8 decide nothing"
+    assert association(clusters(X, Y)[:FEWEST]).p is not None
+
+
+def test_what_is_the_same_in_all_goes_with_nothing():
+    assert association(clusters([0.1 + 0.2] * 8, Y, spread=0)).reason == "the first is the same in all configurations"
+    assert association(clusters(X, [5.0] * 8, runs=1)).reason == "the second is the same in all configurations"
+
+
+def test_where_all_pairs_agree_the_interval_has_no_width():
+    found = association(clusters(X, [math.exp(x) for x in X]))
+    assert (found.tau.value, found.tau.low, found.tau.high) == (1, 1, 1)
+    assert found.p == pytest.approx(2 / math.factorial(8))
+    assert found.pearson.value < 1
+
+
+def test_input_without_a_mean_is_refused():
+    with pytest.raises(ValueError, match="without a run"):
+        association([*clusters(X, Y), []])
+    broken = clusters(X, Y)
+    broken[3][0] = (math.nan, 1.0)
+    with pytest.raises(ValueError, match="not finite"):
+        association(broken)
