@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -100,6 +99,8 @@ class UnsupportedOperatorError(PruningError):
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or the known names, or nothing when there are none."""
+    from difflib import get_close_matches  # takes as long to import as the rest of this package's ground
+
     names = sorted(known)
     close = get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

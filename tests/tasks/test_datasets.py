@@ -177,7 +177,7 @@ def test_loading_again_gives_the_same_data(digits: Dataset, mnist1d: Dataset) ->
 def test_mnist1d_is_generated_once_and_then_read(
     mnist1d: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cached,) = folder.iterdir()
+    (cached,) = folder.glob("mnist1d*")
     assert cached.name.endswith("-4000-16000.safetensors")
 
     def fails(*_: object) -> None:
@@ -187,8 +187,18 @@ def test_mnist1d_is_generated_once_and_then_read(
     again = DATASETS.get("mnist1d")()
     assert torch.equal(again.train.x, mnist1d.train.x)
     assert torch.equal(again.test.y, mnist1d.test.y)
-    cached_again = list(folder.iterdir())
+    cached_again = list(folder.glob("mnist1d*"))
     assert cached_again == [cached]
+
+
+def test_digits_are_read_from_scikit_learn_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("sklearn.datasets.load_digits", fails)
+    again = DATASETS.get("digits")()
+    assert torch.equal(again.train.x, digits.train.x)
+    assert torch.equal(DATASETS.get("digits32")().test.y, digits.test.y)
 
 
 def small_generator(arguments: object) -> dict[str, np.ndarray]:

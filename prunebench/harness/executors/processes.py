@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import TracebackType
 
-_PRELOAD = ["torch", "prunebench.harness.worker", "prunebench.steps.descent", "prunebench.steps.survey"]
-"""Imported once, in the fork server: a new worker then costs a twentieth of a second."""
+_PRELOAD = [
+    "torch", "torch._dynamo", "prunebench.harness.worker", "prunebench.engine.subject", "prunebench.steps.descent",
+    "prunebench.steps.survey",
+]  # fmt: skip
+"""Imported once, in the fork server: a new worker then costs a twentieth of a second.
+
+torch imports its compiler when an optimiser is first made, which takes as long as torch itself.
+"""
 
 
 class ProcessExecutor:
