@@ -27,8 +27,9 @@ _HEADERS = ("association", "τ 95%", "p", "p, Holm", "Spearman 95%", "Pearson, l
 _LEGEND = (
     (
         "association",
-        "x ~ y, over means of configurations: methods with their parameters that are no controls and end with the same "
-        "count of weights. Runs are no points of their own: they are alike within a configuration",
+        "x ~ y, over means of configurations: methods with their parameters that are no controls, at one density; "
+        "whole filters end with at most its count of weights. Equal networks count once. Runs are no points of their "
+        "own: they are alike within a configuration",
     ),
     (
         "τ 95%",
@@ -36,7 +37,10 @@ _LEGEND = (
         "[percentile interval, 1000 resamples of configurations with all of their runs]. No interval where all agree",
     ),
     ("p", "chance of such a τ if there is no association (exact without ties), not adjusted"),
-    ("p, Holm", "adjusted by Holm over the rows of the table"),
+    (
+        "p, Holm",
+        "the first row is the suite's question and stands by itself; the others are adjusted by Holm over each other",
+    ),
     ("Spearman 95%", "correlation of ranks, with its interval likewise"),
     ("Pearson, linear", "correlation, of a linear association only, with its interval likewise"),
     ("configs", f"configurations with both values, of how many measured where those are more; below {FEWEST} none"),
@@ -60,8 +64,20 @@ def associations(suite: str, presentation: Presentation, results: Results) -> li
             if arm is None and not is_control(method, asked.exclude) and any(cells.records.values())
         }
         if found:
-            tables.append(_table(place, found, asked))
+            tables.append(_table(place, _different(found, (*asked.x, *asked.y)), asked))
     return tables
+
+
+def _different(methods: Mapping[str, Cells], metrics: Sequence[str]) -> dict[str, Cells]:
+    """Methods whose runs are not those of one before, as of filters at random whatever says which are important."""
+    found: dict[str, Cells] = {}
+    seen: list[list[list[tuple[int, float]]]] = []
+    for method, cells in methods.items():
+        runs = [sorted(cells.values(metric).items()) for metric in metrics]
+        if not (all(runs) and runs in seen):
+            seen.append(runs)
+            found[method] = cells
+    return found
 
 
 def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
@@ -71,7 +87,8 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
         for y in asked.y
         if (clusters := _clusters(list(methods.values()), x, y))
     }
-    p = _adjusted([one.p for one in found.values()])
+    p = [one.p for one in found.values()]
+    p = [*p[:1], *_adjusted(p[1:])] if next(iter(found), None) == (asked.x[0], asked.y[0]) else _adjusted(p)
     rows = [_row(pair, one, p_all, len(methods)) for (pair, one), p_all in zip(found.items(), p, strict=True)]
     noted = any(one.reason for one in found.values())
     many = f"{len(methods)} configuration{'s' * (len(methods) != 1)}"

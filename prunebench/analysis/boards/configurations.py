@@ -13,7 +13,7 @@ from prunebench.records.facets import is_control
 from prunebench.records.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
@@ -27,6 +27,8 @@ _EVENTS = "events"
 def configurations(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """One table a task and density, the most stable configuration first, controls below.
 
+    It has the association's metrics, and between them those of the suite's columns.
+
     Methods whose density is their outcome, as the dense network, stand in the tables of all densities; where a task has
     no density, in one of their own.
     """
@@ -34,11 +36,14 @@ def configurations(suite: str, presentation: Presentation, results: Results) -> 
     assert asked is not None, "the section needs [association]"
     every = places(suite, results)
     with_density = {place.task for place in every if place.density is not None}
-    return [
-        _table(place, shown_at(place, every), asked)
-        for place in every
-        if place.density is not None or place.task not in with_density
-    ]
+    columns = [column.metric for column in presentation.column if column.metric is not None]
+    found = []
+    for place in every:
+        methods = shown_at(place, every)
+        recorded = any(any(cells.records.values()) for cells in methods.values())
+        if recorded and (place.density is not None or place.task not in with_density):
+            found.append(_table(place, methods, asked, columns))
+    return found
 
 
 def shown_at(place: Place, every: Iterable[Place]) -> dict[str, Cells]:
@@ -52,13 +57,14 @@ def measured_values(cells: Cells, metrics: Iterable[str]) -> dict[str, list[floa
     return {metric: list(cells.values(metric).values()) for metric in metrics}
 
 
-def _table(place: Place, methods: Mapping[str, Cells], asked: Association) -> Table:
+def _table(place: Place, methods: Mapping[str, Cells], asked: Association, columns: Sequence[str]) -> Table:
+    metrics = dict.fromkeys((*asked.x, *columns, *asked.y))
     measured = {
-        method: measured_values(cells, (_EVENTS, *asked.x, *asked.y))
+        method: measured_values(cells, (_EVENTS, *metrics))
         for method, cells in methods.items()
         if any(record is not None for record in cells.records.values())
     }
-    shown = [metric for metric in (*asked.x, *asked.y) if any(values[metric] for values in measured.values())]
+    shown = [metric for metric in metrics if any(values[metric] for values in measured.values())]
     sizes = {
         metric: digits(metric)
         if in_points(metric)

@@ -46,7 +46,8 @@ _LEGEND = (
     ("a−b 95%", "mean difference over the pairs ± half its 95 % t interval, not adjusted for the number of tests"),
     (
         "p ≠0",
-        "chance of such a difference if the true one is 0 (paired t test), adjusted by Holm over all tested rows",
+        "chance of such a difference if the true one is 0 (paired t test), adjusted by Holm over the tested rows of "
+        "the same question, that is the same name before the dot",
     ),
     ("n", PAIRS),
 )
@@ -61,9 +62,9 @@ _COLLAPSED = (_DEAD, "repetitions whose network has no path of kept weights from
 
 @dataclass(frozen=True)
 class Contrasted:
-    """The contrasts of one task, density and metric, judged together."""
+    """The contrasts of one task, density and metric, those of a name judged together."""
 
-    family: Family
+    families: tuple[Family, ...]
     margin: float | None
     """Of the suite's verdicts where the metric is that of theirs, or in points as theirs is; None of others."""
 
@@ -93,15 +94,15 @@ def contrasted(suite: str, presentation: Presentation, results: Results) -> list
     for place in every:
         beside = own_density(place, every)
         for metric in metrics(presentation.verdicts, presentation.contrast):
-            pairs = tuple(
-                pair
+            margin = margin_of(metric, presentation.verdicts, place.dataset)
+            families = tuple(
+                Family(place, metric, _ANY if margin is None else margin, pairs)
                 for asked in presentation.contrast
                 if metric in (asked.metrics or [presentation.verdicts.metric])
-                for pair in paired(place, beside, asked, metric)
+                if (pairs := tuple(paired(place, beside, asked, metric)))
             )
-            if pairs:
-                margin = margin_of(metric, presentation.verdicts, place.dataset)
-                found.append(Contrasted(Family(place, metric, _ANY if margin is None else margin, pairs), margin))
+            if any(contrast.absent != NOT_YET for family in families for contrast in family.contrasts):
+                found.append(Contrasted(families, margin))
     return found
 
 
@@ -158,11 +159,13 @@ def size_of(metric: str, found: Iterable[Contrast]) -> int:
 
 
 def _table(found: Contrasted) -> Table:
-    family, margin = found.family, found.margin
-    size = size_of(family.metric, family.contrasts)
-    collapse = any(sum(contrast.collapsed) for contrast in family.contrasts)
+    margin, (family, *_) = found.margin, found.families
+    every = [contrast for own in found.families for contrast in own.contrasts]
+    judged = [outcome for own in found.families for outcome in own.judged.values()]
+    size = size_of(family.metric, every)
+    collapse = any(sum(contrast.collapsed) for contrast in every)
     rows = []
-    for contrast, verdict in family.judged.values():
+    for contrast, verdict in judged:
         if contrast.absent == NOT_YET:
             continue
         rows.append((
@@ -175,19 +178,18 @@ def _table(found: Contrasted) -> Table:
             *([dead(contrast)] if collapse else []),
             found.said(contrast, verdict, size),
         ))  # fmt: skip
-    left = len(family.contrasts) - len(rows)
+    left = len(every) - len(rows)
     later = f" ({left} without a record yet)" if left else ""
     asked = "no margin" if margin is None else f"margin ± {margin:g}"
     headers = (
         "contrast", "a", "b", "a−b 95%", "p ≠0", *([] if margin is None else ["p <m"]), "n",
         *([_DEAD] if collapse else []), "verdict",
     )  # fmt: skip
-    said = {verdict.text for _, verdict in family.judged.values()}
+    said = {verdict.text for _, verdict in judged}
     words = [pair for pair in WORDS if pair[0] in (said & {"cannot tell"} if margin is None else said)]
     words += _WITHOUT_MARGIN if margin is None else ()
     return Table(
-        f"contrasts · {family.place.title} — {measured(family.metric)}, {asked}, {family.tested} of {len(rows)} tested "
-        f"as one family{later}",
+        f"contrasts · {family.place.title} — {measured(family.metric)}, {asked}{later}",
         headers,
         tuple(rows),
         (False, *(True,) * (len(headers) - 2), False),

@@ -12,6 +12,7 @@ from prunebench.analysis.boards.conservation import AS_EXPECTED, NOT_AS_EXPECTED
 from prunebench.analysis.boards.pairs import places
 from prunebench.analysis.statistics.verdicts import Comparison, verdicts
 from prunebench.analysis.tables import Table
+from prunebench.analysis.tradeoff import DENSE
 from prunebench.records.expected import expectation_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prunebench.records.presentation import Expectation, Presentation
 
 _ALPHA = 0.05
+_ERROR = "square_slope_error"
 _OPEN = "cannot tell"
 """Of a movement that is not established."""
 
@@ -48,7 +50,7 @@ _QUANTITIES = (
 )
 _HEADERS = (
     "method", "slope of w²", "distance from −1", "slope moves", "max/min total", "decades", "totals move", "imbalance",
-    "change", "units move", "slope by theory", "agrees", "n",
+    "change", "units move", "beyond dense", "slope by theory", "slope agrees", "n",
 )  # fmt: skip
 _LEGEND = (
     ("method", "with the density that it was asked for; w² is that of the weights that are left, pruned ones being 0"),
@@ -74,6 +76,11 @@ _LEGEND = (
         "begin → end; 0 is the law",
     ),
     ("change", "mean change of imbalance, likewise"),
+    (
+        "beyond dense",
+        "distance of the slope from −1 at the end less that of the dense network of the same repetition, trained "
+        "alike: mean ± half its 95 % t interval; below 0 is what pruning adds",
+    ),
     ("slope by theory", "where the slope moves by theory; the number is that of the reason"),
     ("n", "repetitions with a value, of how many planned where those are more"),
 )
@@ -100,6 +107,7 @@ def _table(group: Sequence[Place], expectations: Sequence[Expectation]) -> Table
         [_move(verdict) for verdict in verdicts([Comparison(_values(c, q.change)) for c in found.values()], margin=1.0)]
         for q in _QUANTITIES
     ]
+    dense = next((cells for name, cells in found.items() if name == DENSE), None)
     rows, reasons = [], {}
     for place, (name, cells) in enumerate(found.items()):
         known = next(record for record in cells.records.values() if record is not None)
@@ -117,12 +125,22 @@ def _table(group: Sequence[Place], expectations: Sequence[Expectation]) -> Table
         ]
         n = len(_values(cells, "square_slope"))
         planned = len(cells.records)
-        rows.append((name, *shown, theory, agreement, str(n) if n == planned else f"{n}/{planned}"))
+        count = str(n) if n == planned else f"{n}/{planned}"
+        rows.append((name, *shown, _beyond(cells, dense), theory, agreement, count))
     return Table(
         f"drift of w² while training · {replace(group[0], density=None).title}", _HEADERS, tuple(rows),
-        (False, *(True, True, False) * 3, False, False, True), whole=True,
+        (False, *(True, True, False) * 3, True, False, False, True), whole=True,
         legend=(*_LEGEND, *sorted(reasons.items())),
     )  # fmt: skip
+
+
+def _beyond(cells: Cells, dense: Cells | None) -> str:
+    """What the slope is closer to the law than that of the dense network."""
+    if dense is None or cells is dense:
+        return NONE
+    mine, theirs = _measured(cells, _ERROR), _measured(dense, _ERROR)
+    found = [mine[n] - theirs[n] for n in mine if n in theirs]
+    return mean_text(found, signed=True) if found else NONE
 
 
 def _agreement(word: str, theory: str) -> str:
@@ -145,6 +163,10 @@ def _shown(cells: Cells, quantity: _Quantity) -> tuple[str, str]:
 
 
 def _values(cells: Cells, metric: str) -> tuple[float, ...]:
-    """Of all repetitions that were measured: what is dead in a network is in its numbers."""
-    good = (record for record in cells.records.values() if record is not None and record.status == "ok")
-    return tuple(value for record in good if (value := record.metrics.get(metric)) is not None)
+    return tuple(_measured(cells, metric).values())
+
+
+def _measured(cells: Cells, metric: str) -> dict[int, float]:
+    """By repetition, of all that were measured: what is dead in a network is in its numbers."""
+    good = {n: record for n, record in sorted(cells.records.items()) if record is not None and record.status == "ok"}
+    return {n: value for n, record in good.items() if (value := record.metrics.get(metric)) is not None}

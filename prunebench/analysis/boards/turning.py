@@ -74,7 +74,8 @@ def turning(suite: str, presentation: Presentation, results: Results) -> list[Ta
                     for place in task:
                         for pair in paired(place, own_density(place, every), asked, metric):
                             lines.setdefault(pair.name, {})[_pruned(place)] = pair
-            if any(len(line) > 1 for line in lines.values()):
+            lines = {name: line for name, line in lines.items() if len(line) > 1}
+            if any(pair.pairs for line in lines.values() for pair in line.values()):
                 found.append(_table(task[0], metric, lines))
     return found
 

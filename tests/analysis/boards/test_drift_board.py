@@ -42,7 +42,7 @@ def test_movements_are_told_where_they_are_established(tmp_path, changes, word, 
     (table,) = board(made, {"units": "violated"}, TOWARDS)
     found = cells(table, "imp · density 0.1")
     assert (found["slope moves"], found["totals move"], found["units move"]) == (word,) * 3
-    assert (found["slope by theory"], found["agrees"]) == ("towards (2)", agreement)
+    assert (found["slope by theory"], found["slope agrees"]) == ("towards (2)", agreement)
     assert dict(table.legend)["(2)"] == "reason 2"
 
 
@@ -56,7 +56,19 @@ def test_begin_and_end_are_means_and_changes_have_their_interval(tmp_path):
     assert found["distance from −1"] == f"-0.60 ± {(high - low) / 2:.2f}"
     assert found["max/min total"] == "10 → 2.56"
     assert found["imbalance"] == "0.50 → 0.44"
-    assert (found["slope by theory"], found["agrees"], found["n"]) == ("–", "–", "3")
+    assert (found["slope by theory"], found["slope agrees"], found["n"]) == ("–", "–", "3")
+
+
+def test_what_pruning_adds_is_paired_with_the_dense_network(tmp_path):
+    made = Made(tmp_path)
+    for name, errors in (("dense", (0.5, 0.7, 0.6)), ("imp", (0.2, 0.3, 0.4))):
+        for n, error in enumerate(errors):
+            density = None if name == "dense" else 0.1
+            made.add(row(name, None, n, recipe="small-sgd", density=density), square_slope_error=error)
+    table = board(made)[0]
+    low, high = stats.t.interval(0.95, 2, loc=-0.3, scale=stats.sem([-0.3, -0.4, -0.2]))
+    assert cells(table, "imp · density 0.1")["beyond dense"] == f"-0.30 ± {(high - low) / 2:.2f}"
+    assert cells(table, "dense")["beyond dense"] == "–"
 
 
 def test_all_methods_of_a_table_share_the_error_rate(tmp_path):

@@ -71,28 +71,47 @@ def test_what_grasp_does_not_conserve_is_what_the_norms_of_gradients_say(drawn):
 PLAIN = {"image": True, "width": 4, "depth": 2, "pool": "max"}
 
 
+VIOLATED = settings(max_examples=4, deadline=None, derandomize=True)
+"""How many networks each violation is seen on; the same every time, since a draw may come close to a law by chance."""
+
+
+def wide(**fixed):
+    """Chains of at least two units a layer, so that sums cancel, none of which is dead, so that something flows."""
+    free = parts(residual="none", **fixed)
+    return free.filter(lambda drawn: drawn["width"] > 1 and drawn["activation"] != "relu")
+
+
 @pytest.mark.parametrize("method", ["snip(mode=eval)", "magnitude", "grasp(mode=eval)", "fisher", "random"])
-def test_other_scores_are_no_flow(method):
+@VIOLATED
+@given(drawn=wide(bias=False, norm=False))
+def test_other_scores_are_no_flow(method, drawn):
+    assert max(worst(flow(drawn, method))) > 1e-2
     assert min(worst(flow(PLAIN, method))) > 1e-2
 
 
-@pytest.mark.parametrize("sign", ["kept", "absolute"])
-def test_absolute_values_break_the_law(sign):
-    assert (max(worst(flow(PLAIN, SIGNED, sign=sign))) < EXACT) == (sign == "kept")
+@VIOLATED
+@given(drawn=wide(bias=False, norm=False))
+def test_absolute_values_break_the_law(drawn):
+    assert max(worst(flow(drawn, SIGNED))) < EXACT
+    assert max(worst(flow(drawn, SIGNED, sign="absolute"))) > 1e-2
 
 
 @pytest.mark.parametrize("activation", ["gelu", "tanh"])
-def test_activations_that_are_not_homogeneous_break_the_law_of_the_loss_and_not_that_of_synflow(activation):
-    drawn = {**PLAIN, "activation": activation}
-    assert min(worst(flow(drawn, SIGNED, count="all"))) > 1e-3
+@VIOLATED
+@given(drawn=wide())
+def test_activations_that_are_not_homogeneous_break_the_law_of_the_loss_and_not_that_of_synflow(activation, drawn):
+    drawn = {**drawn, "activation": activation}
+    assert max(worst(flow(drawn, SIGNED, count="all"))) > 1e-2
     assert max(worst(flow(drawn, "synflow", count="all"))) < EXACT
 
 
 @pytest.mark.parametrize("what", ["bias", "norm"])
 @pytest.mark.parametrize("method", FLOWS)
-def test_biases_and_norms_that_are_not_counted_break_the_law(what, method):
-    drawn = {**PLAIN, what: True}
-    assert min(worst(flow(drawn, method))) > 1e-3
+@VIOLATED
+@given(drawn=wide())
+def test_biases_and_norms_that_are_not_counted_break_the_law(what, method, drawn):
+    drawn = {**drawn, what: True}
+    assert max(worst(flow(drawn, method))) > 1e-2
     assert max(worst(flow(drawn, method, count="all"))) < EXACT
 
 
