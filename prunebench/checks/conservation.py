@@ -8,7 +8,7 @@ from prunebench.checks.arms.base import measurement
 from prunebench.checks.base import Block, Cell, check
 from prunebench.checks.drift import by_epoch
 from prunebench.errors import SuiteError
-from prunebench.registry import ARMS, sees
+from prunebench.registry import ARMS
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
@@ -21,13 +21,10 @@ _PLAIN = ("flow",)
 def conservation(block: Block) -> Iterator[Cell]:
     """Residuals of the laws of flow at initialisation; in a grid with recipes, how training moves layers towards one.
 
-    Each arm of the measure stage is a cell without a density; without arms it is `flow`. A method that trains has no
-    scores at initialisation, and cells in grids with recipes only.
+    Each arm of the measure stage is a cell without a density; without arms it is `flow`.
     """
     if block.recipe is not None:
         yield from by_epoch(block)
-        return
-    if sees("training", block.method):
         return
     if block.densities:
         raise SuiteError("check 'conservation' scores networks as they are: without a recipe it has no densities")

@@ -102,7 +102,7 @@ def make_plan(
         with planning():
             for number in range(chosen.seeds if seeds is None else seeds):
                 for grid, specs in grids:
-                    for cell in _cells(suite, label, grid, specs, number):
+                    for cell in _cells(suite, label, grid, _fitting(suite, grid, specs, chosen.grid), number):
                         if cells.setdefault(cell.row, cell).node.key != cell.node.key:
                             raise DuplicateNameError(f"suite {suite.name!r} has two kinds of the cell {cell.row}")
         _refuse_left_out(suite, grids, methods, cells)
@@ -112,16 +112,27 @@ def make_plan(
     return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment)
 
 
+def _fitting(suite: Suite, grid: Grid, methods: Sequence[Spec], grids: Sequence[Grid]) -> list[Spec]:
+    """The methods that a grid has a use for: without recipes, those that do not train.
+
+    Raises:
+        UsageError: a method trains, and no grid of the scale has recipes.
+    """
+    training = [m for m in methods if "training" in METHODS.entry(m.name).capabilities]
+    if grid.recipes or not training:
+        return list(methods)
+    if not any(other.recipes for other in grids):
+        where = f"the grid of check {grid.check!r} in suite {suite.name!r}"
+        raise UsageError(f"method {training[0]} trains, and {where} has no recipes")
+    return [method for method in methods if method not in training]
+
+
 def _cells(suite: Suite, scale: str, grid: Grid, methods: Sequence[Spec], repetition: int) -> Iterator[Cell]:
     builder = CHECKS.get(grid.check)
     recipes: list[Spec | None] = [RECIPES.minimal(spec) for spec in grid.recipes]
     for recipe in recipes or [None]:
         if recipe is not None:
             RECIPES.get(recipe.name)(**RECIPES.resolve(recipe))  # refuses values that no training can have
-        for method in methods:
-            if recipe is None and "training" in METHODS.entry(method.name).capabilities:
-                where = f"the grid of check {grid.check!r} in suite {suite.name!r}"
-                raise UsageError(f"method {method} trains, and {where} has no recipes")
         for model, dataset in product(map(MODELS.minimal, grid.models), map(DATASETS.minimal, grid.datasets)):
             task = (str(model), str(dataset), None if recipe is None else str(recipe))
             for method in methods:

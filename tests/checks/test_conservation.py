@@ -119,3 +119,25 @@ def test_a_plug_in_is_measured_without_a_line_of_its_own(suite, command, tmp_pat
     plain, whole = load_results(folder).records
     assert whole.metrics["unit_residual"] < 1e-9 < 1e-3 < plain.metrics["unit_residual"]
     assert whole.metrics["cut_residual"] < 1e-9
+
+
+GRID = """
+[[scale.quick.grid]]
+check = "conservation"
+models = ["mlp(widths=[4])"]
+datasets = ["digits"]
+recipes = ["small-sgd(epochs=1)"]
+methods = ["dense"]
+densities = [0.5]
+"""
+
+
+def test_a_method_that_trains_has_cells_where_networks_are_trained_and_no_others(suite, command):
+    path = suite(["magnitude"], ["flow"], more=GRID)
+    for chosen, cells in (((), 2), (("-m", "imp"), 1), (("-m", "imp", "-m", "snip"), 3)):
+        ended = command("run", path, *chosen, "-n")
+        assert ended.code == 0, ended.err
+        assert f"cells      {cells}\n" in ended.out
+    alone = command("run", suite(["magnitude"], ["flow"]), "-m", "imp", "-n")
+    assert alone.code == 2
+    assert "method imp trains, and the grid of check 'conservation' in suite 'small' has no recipes" in alone.err
