@@ -45,7 +45,7 @@ def squared_output(ctx: pb.Scoring) -> pb.Scores:
 
 @pytest.fixture
 def suite(tmp_path):
-    def write(methods, arms=(), more="", check="conservation", model="crossing(width=3,depth=1,bias=true)"):
+    def write(methods, arms=(), more="", check="conservation", model="crossing(width=0.375,depth=1,bias=true)"):
         path = tmp_path / "small.toml"
         text = SUITE.format(methods=list(methods), arms=list(arms), more=more, check=check, model=model)
         path.write_text(text.replace("'", '"'))

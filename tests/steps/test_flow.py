@@ -12,7 +12,7 @@ from prunebench.steps.flow import flow
 from prunebench.tasks.build import load_dataset
 
 
-def view(method: str, model: str = "crossing(width=3,depth=1,bias=true)", **how: object) -> dict:
+def view(method: str, model: str = "crossing(width=0.375,depth=1,bias=true)", **how: object) -> dict:
     catalogue.declare()
     arguments = {"count": "weights", "sign": "kept", "precision": "double", "against": "none", **how}
     found = flow.run(
@@ -46,7 +46,7 @@ def test_every_argument_counts(how: dict[str, str]) -> None:
         ("erk", "crossing", {}, "method 'erk' has no scores of all weights of a network"),
         ("lottery", "crossing", {}, "method 'lottery' has no scores of all weights of a network"),
         (
-            "synflow(mode=train)", "crossing(norm=batch,width=2)", {"count": "all"},
+            "synflow(mode=train)", "crossing(norm=batch,width=0.25)", {"count": "all"},
             "synflow(mode=train) gives no scores where biases and shortcuts are weights: ",
         ),
     ],

@@ -27,18 +27,20 @@ def built(text: str, shape: tuple[int, ...] = IMAGE) -> nn.Module:
     list(itertools.product(("none", "batch"), ("none", "max", "average"), ("none", "identity", "projection"))),
 )
 def test_every_crossing_takes_images_and_signals(shape, norm, pool, residual):
-    model = built(f"crossing(norm={norm},pool={pool},residual={residual},width=2,bias=true)", shape)
+    model = built(f"crossing(norm={norm},pool={pool},residual={residual},width=0.25,bias=true)", shape)
     assert model(torch.randn(3, *shape)).shape == (3, 5)
 
 
 def test_parts_are_what_their_parameters_say():
-    model = built("crossing(bias=true,norm=batch,pool=max,residual=projection,activation=tanh,depth=3,width=4)")
+    model = built("crossing(bias=true,norm=batch,pool=max,residual=projection,activation=tanh,depth=3,width=0.5)")
     counts = {
         kind: sum(isinstance(m, kind) for m in model.modules())
         for kind in (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.Tanh)
     }
     assert counts == {nn.Conv2d: 1 + 3 * 3, nn.BatchNorm2d: 1 + 3 * 3, nn.MaxPool2d: 3, nn.Tanh: 1 + 3 * 2}
-    assert sum(p.numel() for p in built("crossing(width=4,depth=1)").parameters()) == 4 * 3 * 9 + 2 * 4 * 4 * 9 + 4 * 5
+    assert (
+        sum(p.numel() for p in built("crossing(width=0.5,depth=1)").parameters()) == 4 * 3 * 9 + 2 * 4 * 4 * 9 + 4 * 5
+    )
 
 
 def test_a_shortcut_changes_what_is_computed_and_not_the_weights():

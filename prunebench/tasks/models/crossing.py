@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from prunebench.errors import PruningError
 from prunebench.parameters import AtLeast
 from prunebench.tasks.models.initial import Gamma, Init, initialised
-from prunebench.tasks.models.mlp import _ACTIVATIONS, Activation
+from prunebench.tasks.models.layers import scaled
+from prunebench.tasks.models.mlp import ACTIVATIONS, Activation
 from prunebench.tasks.registration import model
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Pool = Literal["none", "max", "average"]
 Residual = Literal["none", "identity", "projection"]
 Shift = Literal["zero", "normal"]
 
+_CHANNELS = 8
 _SPREAD = 0.1
 """Standard deviation of biases and of BatchNorm's β, where they are drawn."""
 
@@ -62,14 +64,14 @@ def crossing(
     activation: Activation = "relu",
     pool: Pool = "none",
     residual: Residual = "none",
-    width: Annotated[int, AtLeast(1)] = 8,
+    width: float = 1.0,
     depth: Annotated[int, AtLeast(1)] = 2,
     init: Init = "kaiming-normal",
     bias_init: Shift = "normal",
     bn_gamma: Gamma = "one",
     bn_beta: Shift = "zero",
 ) -> nn.Module:
-    """A convolution, `depth` stages of two more, mean over positions, linear: for images and for signals.
+    """A convolution of 8 channels, `depth` stages of two more, mean over positions, linear: for images and for signals.
 
     Every part of it is one factor of a crossing: `bias` of all layers, drawn from N(0, 0.1²) unless `bias_init=zero`;
     `norm` behind each convolution; `pool` by 2 behind each stage; `residual`, the shortcut of each stage.
@@ -87,23 +89,23 @@ def crossing(
         raise PruningError(f"crossing: pool={pool} with depth={depth} needs inputs of at least {least} a side")
     if bn_beta != "zero" and norm == "none":
         raise PruningError(f"crossing: bn_beta={bn_beta} needs norm=batch")
-    rank = len(shape) - 2
+    rank, wide = len(shape) - 2, scaled(_CHANNELS, width)
     conv, batch_norm = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d))[rank]
-    make, gain = _ACTIVATIONS[activation]
+    make, gain = ACTIVATIONS[activation]
 
     def normalised(channels: int) -> nn.Module:
         return batch_norm(channels) if norm == "batch" else nn.Identity()
 
     pools = {"max": (nn.MaxPool1d, nn.MaxPool2d), "average": (nn.AvgPool1d, nn.AvgPool2d)}
-    layers: list[nn.Module] = [conv(shape[0], width, 3, padding=1), normalised(width), make()]
+    layers: list[nn.Module] = [conv(shape[0], wide, 3, padding=1), normalised(wide), make()]
     for _ in range(depth):
-        layers.append(Stage(conv, normalised, make, width, residual))
+        layers.append(Stage(conv, normalised, make, wide, residual))
         if pool != "none":
             layers.append(pools[pool][rank](2))
     layers += [
         (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)[rank](1),
         nn.Flatten(),
-        nn.Linear(width, classes),
+        nn.Linear(wide, classes),
     ]
     network = initialised(nn.Sequential(*layers), init, bn_gamma, gain=gain)
     with torch.no_grad():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "leaky-relu", "gelu", "tanh", "linear"]
 
 _LEAK = 0.01
-_ACTIVATIONS: Mapping[Activation, tuple[Callable[[], nn.Module], float]] = {
+ACTIVATIONS: Mapping[Activation, tuple[Callable[[], nn.Module], float]] = {
     "relu": (nn.ReLU, RELU_GAIN),
     "leaky-relu": (lambda: nn.LeakyReLU(_LEAK), math.sqrt(2 / (1 + _LEAK**2))),
     "gelu": (nn.GELU, RELU_GAIN),
@@ -51,7 +51,7 @@ def mlp(
         raise PruningError(f"mlp: widths={written(widths)} must be at least 1")
     if repeat < 1:
         raise PruningError(f"mlp: repeat={repeat} must be at least 1")
-    make, gain = _ACTIVATIONS[activation]
+    make, gain = ACTIVATIONS[activation]
     layers: list[nn.Module] = [nn.Flatten()]
     units = math.prod(shape)
     for wide in widths * repeat:

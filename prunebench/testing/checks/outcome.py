@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from prunebench.engine.selection.pruning import Walker
-from prunebench.errors import DensityError, UnsupportedOperatorError
+from prunebench.errors import DensityError, InapplicableError, UnsupportedOperatorError
 from prunebench.testing.candidate import Candidate, refusal
 from prunebench.testing.findings import Finding
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from prunebench.engine.masks import Masks
     from prunebench.testing.networks import Ground
 
+_REFUSALS = (InapplicableError, UnsupportedOperatorError)
+"""What a method may say of a network that it has no rule for, or that has nothing of what it goes by."""
+
 
 def tried(candidate: Candidate) -> tuple[Candidate, list[Finding]]:
     """The candidate on the networks that it runs on, and what it does wrong on the others."""
@@ -28,7 +31,7 @@ def tried(candidate: Candidate) -> tuple[Candidate, list[Finding]]:
     for ground in candidate.grounds:
         try:
             finding = _tried(candidate, ground)
-        except UnsupportedOperatorError as error:
+        except _REFUSALS as error:
             mend = "nothing, if the method's rule cannot be applied there"
             finding = Finding("runs", "note", "refuses a network", f"{ground.name}: {error}", mend)
         if finding is None:
@@ -56,7 +59,7 @@ def _tried(candidate: Candidate, ground: Ground) -> Finding | None:
                 continue  # a floor of its own, which it names
             if wrong := _odd(candidate, found.masks, ground, density):
                 return Finding("masks", "fault", "another count than asked", f"{where}: {wrong}", "keep round(d·N)")
-    except UnsupportedOperatorError:
+    except _REFUSALS:
         raise
     except (Exception, SystemExit) as error:
         return refusal(error, where)

@@ -14,7 +14,7 @@ from prunebench.records.expected import expectation_of
 from prunebench.records.suite import load_suite
 from tests.analysis.boards.flow_records import cells
 
-SMALL = "crossing(width=3, depth=1)"
+SMALL = "crossing(width=0.375, depth=1)"
 SUITE = f"""
 name = "small"
 version = 1
@@ -45,7 +45,7 @@ seeds = 3
 minutes = 1
 [[scale.quick.grid]]
 check = "conservation"
-models = ["{SMALL}", "crossing(width=3, depth=1, bias=true)"]
+models = ["{SMALL}", "crossing(width=0.375, depth=1, bias=true)"]
 datasets = ["digits"]
 methods = ["snip(signed=true, mode=eval)", "synflow", "magnitude"]
 arms = ["flow", "flow(count=all)"]
@@ -73,7 +73,7 @@ def test_the_report_has_what_differs_from_theory_then_a_table_a_task_then_the_dr
         ("magnitude · flow", "units", "conserved", "wrong"),
         ("magnitude · flow(count=all)", "units", "conserved", "wrong"),
     }
-    assert plain.caption.startswith("conservation · crossing(depth=1, width=3) · digits — ")
+    assert plain.caption.startswith("conservation · crossing(depth=1, width=0.375) · digits — ")
     counted = cells(biased, "snip(mode=eval, signed=true) · flow(count=all)")
     uncounted = cells(biased, "snip(mode=eval, signed=true) · flow")
     assert (counted["units are"], counted["agreement"], counted["n"]) == ("conserved", "as expected", "3")
