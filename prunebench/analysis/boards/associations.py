@@ -81,6 +81,9 @@ def _different(methods: Mapping[str, Cells], metrics: Sequence[str]) -> dict[str
 
 
 def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
+    if len(methods) < FEWEST:
+        few = f"{len(methods)} configuration{'s' * (len(methods) != 1)}: fewer than {FEWEST} decide nothing"
+        return Table(f"associations · {place.title} — {few}", ("association",), ())
     found = {
         (x, y): association(clusters)
         for x in asked.x

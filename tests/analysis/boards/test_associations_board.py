@@ -57,6 +57,12 @@ def test_the_first_row_is_the_question_and_holm_is_over_the_others():
     assert float(holm[smallest]) == pytest.approx(2 * float(raw[smallest]), abs=2e-3)
 
 
+def test_fewer_than_eight_configurations_are_said_so_once():
+    (table,) = board(made(METHODS[:7]))
+    assert table.rows == ()
+    assert table.caption.endswith("density 0.5 — 7 configurations: fewer than 8 decide nothing")
+
+
 def test_networks_that_are_equal_run_by_run_count_once():
     records = made()
     method = records[0].row.method
