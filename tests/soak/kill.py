@@ -34,7 +34,7 @@ seeds = 4
 minutes = 0.1
 [[scale.quick.grid]]
 check = "collapse"
-models = ["lenet-300-100(width=0.1)"]
+models = ["lenet-300-100(width=0.2)"]
 datasets = ["digits"]
 methods = ["random", "magnitude", "snip", "snip(rounds=60)", "synflow", "synflow(rounds=adaptive)"]
 densities = [0.5, 0.2, 0.1, 0.05]

@@ -49,9 +49,9 @@ _LEGEND = (
     ),
     (
         "agreement",
-        "of what is measured with theory. What theory says is conserved may be nearly so in single precision alone, "
-        "where scores of both signs cancel to few digits; what it says is violated may be nearly conserved, and what "
-        f"it says is zero, but for BatchNorm's ε, nearly zero. A slope agrees within {SLOPE:g} in every repetition",
+        "of what is measured with theory, word by word; nearly conserved agrees with neither. Only where theory says "
+        f"zero, nearly zero will do: BatchNorm's ε leaves something. A slope agrees within {SLOPE:g} in every "
+        "repetition",
     ),
     ("n", "repetitions with a value, of how many planned where those are more"),
 )

@@ -78,10 +78,7 @@ def findings(
         else:
             value = worst(records, f"{what.removesuffix('s')}_residual")
             measured = _word(value, exact, "conserved", "nearly conserved", "violated")
-            met = {"conserved"} if expected == "conserved" else {"nearly conserved", "violated"}
-            if precision == "single":
-                # Scores of both signs that nearly cancel leave few of seven digits.
-                met |= {"nearly conserved"}
+            met = {"conserved"} if expected == "conserved" else {"violated"}
         return Finding(what, value, measured, expected or NONE, reason if expected else None, measured in met)
 
     values = _values(records, "size_slope")

@@ -256,7 +256,7 @@ def assert_below_the_cut(step: Round, cuts: frozenset[str]) -> None:
 ADAPTIVE: list[tuple[str, Callable[[], nn.Module], tuple[int, ...]]] = [
     ("lenet-300-100", lambda: lenet_300_100((1, 6, 6), 5, width=0.05), (1, 6, 6)),
     ("conv-4", lambda: conv_4((1, 8, 8), 4, width=0.05), (1, 8, 8)),
-    ("vgg-16", lambda: vgg_16((3, 32, 32), 4, width=0.04), (3, 32, 32)),
+    ("vgg-16", lambda: vgg_16((3, 32, 32), 4, width=0.06), (3, 32, 32)),
 ]
 
 
