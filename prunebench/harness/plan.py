@@ -36,6 +36,10 @@ class Plan:
     """Its name in rows: with what `--set` changes of it."""
     cells: tuple[Cell, ...]
     environment: Environment
+    methods: tuple[str, ...] = ()
+    """What the user chose instead of the suites' own methods; empty for all of them."""
+    seeds: int | None = None
+    """Repetitions that the user chose."""
 
     @cached_property
     def run_id(self) -> str:
@@ -70,6 +74,7 @@ class Plan:
             "scale": self.label,
             "environment": self.environment.plain(),
             "steps": len(self.nodes),
+            "selection": {"methods": list(self.methods), "seeds": self.seeds},
             "rows": [cell.row.plain() for cell in self.cells],
         }
 
@@ -109,7 +114,9 @@ def make_plan(
     if not cells:
         raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
     labels = " / ".join(dict.fromkeys(label for _, label in altered))
-    return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment)
+    return Plan(
+        tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment, tuple(methods), seeds
+    )
 
 
 def _fitting(suite: Suite, grid: Grid, methods: Sequence[Spec], grids: Sequence[Grid]) -> list[Spec]:

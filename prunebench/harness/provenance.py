@@ -27,6 +27,7 @@ def provenance(environment: Environment, plugins: tuple[str, ...]) -> dict[str, 
         "git": _git(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "environment": environment.plain(),
         "plugins": [Path(p).name for p in plugins],
@@ -42,6 +43,15 @@ def digest_of(found: dict[str, Any]) -> str:
 
 def _is_command() -> bool:
     return Path(sys.argv[0]).name in {"prunebench", "__main__.py"}
+
+
+def _processor() -> str:
+    """Model of the processor: two of one model give the same bits with the same libraries. Empty where none is told."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor()
 
 
 def _git() -> dict[str, Any] | None:
