@@ -34,6 +34,12 @@ class Table:
     """Wrap long cells instead of cutting them."""
     legend: tuple[tuple[str, str], ...] = ()
     """What headers mean; printed once below tables that share it."""
+    dataset: str = ""
+    """Spec of the dataset that all rows are about."""
+    methods: tuple[str, ...] = ()
+    """Specs of the methods that rows are about, one a row; empty where rows are about something else."""
+    holes: tuple[bool, ...] = ()
+    """Rows with failed or missing cells, which no order puts before those without."""
 
     @property
     def alignments(self) -> tuple[str, ...]:

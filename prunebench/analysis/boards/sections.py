@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.associations import associations
@@ -46,11 +47,27 @@ SECTIONS: dict[str, Callable[[str, Presentation, Results], list[Table]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The tables of one section of one suite."""
+
+    suite: str
+    section: str
+    presentation: Presentation
+    tables: tuple[Table, ...]
+
+
+def parts(results: Results) -> list[Part]:
+    """The sections of a run that have tables, suite by suite."""
+    asked = [(suite["name"], Presentation.model_validate(suite["presentation"])) for suite in results.plan["suites"]]
+    return [
+        Part(suite, section, presentation, tuple(tables))
+        for suite, presentation in asked
+        for section in presentation.sections
+        if (tables := SECTIONS[section](suite, presentation, results))
+    ]
+
+
 def sections(results: Results) -> list[Table]:
     """The tables of a run, suite by suite."""
-    found: list[Table] = []
-    for suite in results.plan["suites"]:
-        presentation = Presentation.model_validate(suite["presentation"])
-        for name in presentation.sections:
-            found += SECTIONS[name](suite["name"], presentation, results)
-    return found
+    return [table for part in parts(results) for table in part.tables]

@@ -1,0 +1,1 @@
+"""Reports: what analysis found, as charts, pages and cards."""
