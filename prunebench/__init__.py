@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunebench.analysis.results import Results
-    from prunebench.api import cost, effective_density, find_ticket, prune, run, score, train
+    from prunebench.api import compare, cost, effective_density, find_ticket, prune, run, score, train, write_report
     from prunebench.checks.arms.base import prune_stage, ticket_stage
     from prunebench.engine.context import Pruning
     from prunebench.engine.custom import Method, MethodSpec, method
@@ -41,6 +41,7 @@ _HOMES = {
     "Task": "prunebench.engine.training.task",
     "Ticket": "prunebench.engine.ticket",
     "Trained": "prunebench.engine.ticket",
+    "compare": "prunebench.api",
     "cost": "prunebench.api",
     "effective_density": "prunebench.api",
     "find_ticket": "prunebench.api",
@@ -54,6 +55,7 @@ _HOMES = {
     "scorer": "prunebench.engine.selection.scorer",
     "ticket_stage": "prunebench.checks.arms.base",
     "train": "prunebench.api",
+    "write_report": "prunebench.api",
 }
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "Task",
     "Ticket",
     "Trained",
+    "compare",
     "cost",
     "effective_density",
     "find_ticket",
@@ -86,6 +89,7 @@ __all__ = [
     "scorer",
     "ticket_stage",
     "train",
+    "write_report",
 ]
 
 

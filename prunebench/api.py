@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.results import Results, load_results
-from prunebench.errors import PruningError, TrainingError, UsageError
+from prunebench.analysis.results import Results, load_results, open_run
+from prunebench.errors import PruningError, TrainingError, UsageError, suggestion
 from prunebench.harness.options import ExecutorName, Rerun, RunOptions
 from prunebench.harness.run import execute_run, plan_run
 from prunebench.plugins import ready
@@ -18,6 +18,7 @@ from prunebench.spec import Spec, parse_density
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from prunebench.analysis.comparison.compare import Comparison
     from prunebench.engine.masks import Masks
     from prunebench.engine.method import Pruner
     from prunebench.engine.structure.cost import Cost
@@ -69,7 +70,7 @@ def run(
         data: folder of data sets; None is `PRUNEBENCH_DATA` or the user's cache.
         download: fetch data sets that are missing in the data folder; nothing else uses the network.
         cache_size: bound of the store's artifacts after the run, such as `2GiB`.
-        report: folder to write leaderboard and records to.
+        report: folder to write page, tables and records to.
 
     Raises:
         PrunebenchError: bad arguments, an unusable store, data that cannot be downloaded.
@@ -86,7 +87,60 @@ def run(
         cache_size=cache_size, report=None if report is None else Path(report),
     )  # fmt: skip
     plan = plan_run([load_suite(name) for name in suites], options)
-    return load_results(execute_run(plan, options).folder)
+    results = load_results(execute_run(plan, options).folder)
+    if options.report is not None:
+        write_report(results, folder=options.report)
+    return results
+
+
+def write_report(
+    *runs: Results | str | Path, folder: str | Path = "prunebench-report", formats: Sequence[str] = (),
+    store: str | Path = ".prunebench",
+) -> list[Path]:  # fmt: skip
+    """Write the page, the tables and the records of runs, as `prunebench report` does, and return the files.
+
+    Args:
+        runs: results, ids, `latest`, folders of runs or archives of them; the latest run if there is none.
+        folder: to write to; files of the same names are replaced, others left alone.
+        formats: some of `html`, `md`, `csv`, `json`; all if there is none.
+        store: folder of records and artifacts, where ids are looked up.
+
+    Raises:
+        PrunebenchError: no such run or format, a folder that cannot be written.
+    """
+    from prunebench.report import files
+
+    for name in formats:
+        if name not in files.FORMATS:
+            raise UsageError(f"unknown format {name!r}{suggestion(name, files.FORMATS)}")
+    found = [run if isinstance(run, Results) else open_run(Path(store), str(run)) for run in runs or ("latest",)]
+    return files.write_report(found, Path(folder), tuple(formats) or files.FORMATS)
+
+
+def compare(
+    results: Results | str | Path = "latest", to: Results | str | Path | None = None, *,
+    max_slowdown: float | None = None, store: str | Path = ".prunebench",
+) -> Comparison:  # fmt: skip
+    """What became better, worse or otherwise, as `prunebench compare` says it.
+
+    Args:
+        results: a run: results, an id, `latest`, its folder, or an archive of that.
+        to: another run, or a baseline file; None takes `baselines/<suite>.<scale>.json` of every suite.
+        max_slowdown: CPU seconds that are more than so many times the old ones are a regression; None of none.
+        store: folder of records and artifacts, where ids are looked up.
+
+    Raises:
+        PrunebenchError: no such run or baseline, or the two have no suite in common.
+    """
+    from prunebench.analysis.comparison import finding
+    from prunebench.analysis.comparison.compare import compare as compared
+    from prunebench.analysis.comparison.sides import of_run
+
+    run = results if isinstance(results, Results) else open_run(Path(store), str(results))
+    if to is None:
+        return compared(finding.with_baselines(run), max_slowdown)
+    old = of_run(to) if isinstance(to, Results) else finding.opened(Path(store), str(to))
+    return compared(finding.with_side(run, old), max_slowdown)
 
 
 def prune(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -22,9 +23,15 @@ PACKAGES = (
 
 def declare() -> None:
     """Make all built-in entries known to the registries by name."""
-    entries = [Entry.from_plain(plain) for plain in json.loads(FILE.read_text(encoding="utf-8"))]
     for kind, registry in REGISTRIES.items():
-        registry.declare(entry for entry in entries if entry.kind == kind)
+        registry.declare(_stored()[kind])
+
+
+@functools.cache
+def _stored() -> dict[str, tuple[Entry, ...]]:
+    """The catalogue by kind."""
+    entries = [Entry.from_plain(plain) for plain in json.loads(FILE.read_text(encoding="utf-8"))]
+    return {kind: tuple(entry for entry in entries if entry.kind == kind) for kind in REGISTRIES}
 
 
 def generate() -> str:

@@ -99,8 +99,9 @@ class Registry:
             DuplicateNameError: another target has one of the names.
         """
         for entry in entries:
-            self._refuse_duplicate(entry)
-            self.entries.setdefault(entry.name, entry)
+            if self.entries.get(entry.name) is not entry:
+                self._refuse_duplicate(entry)
+                self.entries.setdefault(entry.name, entry)
 
     def add(self, entry: Entry, value: Any) -> None:
         """Register a live entry.

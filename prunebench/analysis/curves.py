@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -69,9 +69,17 @@ def area(points: Sequence[Point], low: float, high: float) -> float | None:
     accuracies = [point.accuracy for point in needed if point.accuracy is not None]
     if len(accuracies) < len(needed):
         return None
-    x = np.log([point.compression for point in needed])
-    grid = np.log([low, *(point.compression for point in needed if low < point.compression < high), high])
-    return float(np.trapezoid(np.interp(grid, x, accuracies), grid) / (grid[-1] - grid[0]))
+    x = [math.log(point.compression) for point in needed]
+    start, end = math.log(low), math.log(high)
+    return math.fsum(map(_integral, pairwise(zip(x, accuracies, strict=True)), repeat((start, end)))) / (end - start)
+
+
+def _integral(segment: tuple[tuple[float, float], tuple[float, float]], limits: tuple[float, float]) -> float:
+    """Of the line through two points, from one limit to the other as far as it goes."""
+    (x0, y0), (x1, y1) = segment
+    a, b = max(x0, limits[0]), min(x1, limits[1])
+    middle = (a + b) / 2
+    return (b - a) * (y0 + (y1 - y0) * (middle - x0) / (x1 - x0)) if b > a else 0.0
 
 
 def one_point(
@@ -167,7 +175,7 @@ def _band(x: np.ndarray, excess: np.ndarray, width: float) -> tuple[float, float
         a, b, c = rise**2 - spread[1, 1], 2 * (mean * rise - spread[0, 1]), mean**2 - spread[0, 0]
         inner = {t for t in (*_roots(a, b, c), *_roots(0.0, rise, mean)) if 0 < t < 1}
         places = [0.0, *sorted(inner), 1.0]
-        for begin, end in itertools.pairwise(places):
+        for begin, end in pairwise(places):
             t = (begin + end) / 2
             within = (a * t + b) * t + c <= 0
             above = not within and mean + rise * t > 0

@@ -1,32 +1,50 @@
-"""Results of a run, read from its folder."""
+"""Results of a run, read from its folder or an archive of it."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from prunebench.analysis.uncollected import uncollected
 from prunebench.errors import StoreError, UnknownNameError, suggestion
-from prunebench.records.reader import read_records, read_series
+from prunebench.records.reader import read_all_series, read_plan, read_provenance, read_records, read_series
 from prunebench.records.schema import Failure, Record, Row
+from prunebench.records.sources import PLAN, is_archive, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     import polars as pl
+
+    from prunebench.records.sources import Source
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Results:
     """The records of one run, and what its plan still misses."""
 
-    folder: Path
+    place: Path
+    """The run's folder, or the archive of it."""
     plan: Mapping[str, Any]
     records: tuple[Record, ...]
     """One per finished cell, in the order of the plan."""
+    opened: Source | None = field(default=None, repr=False, compare=False)
+    """What they were read from, where it is open already."""
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the series and the provenance are read from."""
+        return self.opened or source_of(self.place)
+
+    @cached_property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where the numbers come from, by the digest that records carry; empty where the run does not say so."""
+        return read_provenance(self.source)
 
     @property
     def run_id(self) -> str:
@@ -43,10 +61,25 @@ class Results:
         """All planned rows."""
         return [Row.from_plain(plain) for plain in self.plan["rows"]]
 
+    @cached_property
+    def by_row(self) -> Mapping[Row, Record]:
+        """Records by their rows."""
+        return {record.row: record for record in self.records}
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What several tables and charts are made from, made for the first of them."""
+        if what not in self._made:
+            self._made[what] = make()
+        found: T = self._made[what]
+        return found
+
     def missing(self) -> list[Row]:
         """Planned rows without a record."""
-        found = {record.row for record in self.records}
-        return [row for row in self.rows if row not in found]
+        return [row for row in self.rows if row not in self.by_row]
 
     def statuses(self) -> Counter[str]:
         """How many cells have each status; `missing` for those without a record."""
@@ -65,13 +98,21 @@ class Results:
 
     def series(self, record: Record) -> dict[str, Any]:
         """The vectors of a record; empty if it has none."""
-        return read_series(self.folder, record.series) if record.series else {}
+        return read_series(self.source, record.series) if record.series else {}
 
-    def frame(self) -> pl.DataFrame:
-        """One line a planned cell: row, status, metrics, labels, cost, error. A Polars frame."""
-        from prunebench.analysis.export import frame
+    def with_series(self) -> Iterator[tuple[Record, dict[str, Any]]]:
+        """Every record with its vectors; faster than asking for those of one after the other."""
+        found = read_all_series(self.source, [record.series for record in self.records])
+        return zip(self.records, found, strict=True)
 
-        return frame(self)
+    def frame(self, *, long: bool = False) -> pl.DataFrame:
+        """A Polars frame of one line a planned cell: row, status, metrics, labels, cost, error.
+
+        With `long` one a metric: row, status, metric, its version, unit and direction, value, error.
+        """
+        from prunebench.analysis.frames import frame, long_frame
+
+        return self.once(("frame", long), lambda: long_frame(self) if long else frame(self))
 
     def leaderboard(self, format: str = "table", width: int | None = None) -> str:
         """The leaderboard of every suite as text: `table`, `md`, `csv` or `json`; a table fits into `width` columns."""
@@ -81,19 +122,54 @@ class Results:
         return render(sections(self), format, width)
 
 
-def load_results(folder: Path) -> Results:
-    """Read a run.
+def load_results(place: Path) -> Results:
+    """Read a run from its folder or an archive of it.
 
     Raises:
-        StoreError: the folder holds no readable run.
+        StoreError: no readable run is there.
     """
-    try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        order = {Row.from_plain(plain): place for place, plain in enumerate(plan["rows"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder} holds no readable run: {error}") from error
-    records = sorted(read_records(folder), key=lambda record: order.get(record.row, len(order)))
-    return Results(folder, plan, tuple(records))
+    source = source_of(place)
+    with uncollected():
+        plan = read_plan(source)
+        try:
+            rows = [Row.from_plain(plain) for plain in plan["rows"]]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"{place} holds no readable run: {PLAN}: {type(error).__name__}: {error}") from error
+        order = {row: number for number, row in enumerate(rows)}
+        records = sorted(read_records(source, rows), key=lambda record: order.get(record.row, len(order)))
+    _refuse_versions(place, records)
+    results = Results(place, plan, tuple(records), source)
+    vars(results)["rows"] = list(order)  # read already
+    return results
+
+
+def _refuse_versions(place: Path, records: Sequence[Record]) -> None:
+    """Numbers of two definitions of a metric share no table; a run has one of each."""
+    if not any(record.metric_versions for record in records):
+        return
+    versions: dict[str, int] = {}
+    for record in records:
+        for name in record.metrics:
+            if versions.setdefault(name, record.version(name)) != record.version(name):
+                raise StoreError(
+                    f"{place}: {name} is of version {versions[name]} in some records and of {record.version(name)} in "
+                    "others, which compare with nothing: run it again with --rerun all"
+                )
+
+
+def open_run(store: Path, name: str) -> Results:
+    """Read a run by what a user calls it: `latest`, the beginning of its id, its folder, or an archive of that.
+
+    Raises:
+        UnknownNameError: no run of the store matches, or several do.
+        StoreError: no readable run is there.
+    """
+    place = Path(name)
+    if is_archive(name) and not place.is_file():
+        raise StoreError(f"there is no archive {name}")
+    if name != "latest" and (is_archive(name) or (place / PLAN).is_file()):
+        return load_results(place)
+    return load_results(find_run(store, name))
 
 
 def find_run(store: Path, name: str) -> Path:

@@ -40,6 +40,8 @@ class Table:
     """Specs of the methods that rows are about, one a row; empty where rows are about something else."""
     holes: tuple[bool, ...] = ()
     """Rows with failed or missing cells, which no order puts before those without."""
+    alarm: bool = False
+    """Whether the caption is a warning that a reader has to see first."""
 
     @property
     def alignments(self) -> tuple[str, ...]:
@@ -93,8 +95,8 @@ def _in_markdown(table: Table) -> str:
 
 def _on_terminal(table: Table, width: int | None) -> str:
     """The table in as many blocks as the width asks for, each with the first column."""
-    headers = [_stacked(_line(header)) for header in table.headers]
-    rows = [[_line(cell, _WHOLE if table.whole else _LONGEST) for cell in row] for row in table.rows]
+    headers = [_stacked(one_line(header)) for header in table.headers]
+    rows = [[one_line(cell, _WHOLE if table.whole else _LONGEST) for cell in row] for row in table.rows]
     columns = list(zip(*rows, strict=True)) or [()] * len(headers)
     limits = [
         # Tabulate leaves two columns beside a header.
@@ -118,7 +120,7 @@ def _on_terminal(table: Table, width: int | None) -> str:
         )
         for part in parts
     )
-    return f"{_wrapped(_line(table.caption, _WHOLE), width)}\n{body}\n" if table.caption else f"{body}\n"
+    return f"{_wrapped(one_line(table.caption, _WHOLE), width)}\n{body}\n" if table.caption else f"{body}\n"
 
 
 def _aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], alignments: Sequence[str]) -> str:
@@ -165,7 +167,7 @@ def _csv(tables: Sequence[Table]) -> str:
     return text.getvalue()
 
 
-def _line(text: str, longest: int = _LONGEST) -> str:
+def one_line(text: str, longest: int = _LONGEST) -> str:
     """One line without control characters, long names cut: a method's name is somebody else's input."""
     if not text.isprintable():
         text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
@@ -180,5 +182,5 @@ def _stacked(header: str) -> str:
 
 def _markdown(text: str, longest: int = _WHOLE) -> str:
     """Escaped; an underscore inside a word means nothing to Markdown and stays readable."""
-    escaped = re.sub(r"([|\\`*<>\[\]])", r"\\\1", _line(text, longest))
+    escaped = re.sub(r"([|\\`*<>\[\]])", r"\\\1", one_line(text, longest))
     return re.sub(r"(?<![^\W_])_+|_+(?![^\W_])", lambda found: r"\_" * len(found[0]), escaped)

@@ -35,23 +35,33 @@ class Cells:
     candidates: frozenset[str | None] = frozenset()
     """Recipes that it was chosen among."""
 
+    @cached_property
+    def states(self) -> Mapping[int, State]:
+        """By repetition; see `state`."""
+        return {n: _state(record) for n, record in self.records.items()}
+
     def state(self, repetition: int) -> State:
         """Alive; collapsed, where no path of kept weights is left; impossible, where skipped; else missing."""
-        record = self.records.get(repetition)
-        if record is None or record.status not in FINISHED:
-            return "missing"
-        if record.status == "skipped":
-            return "impossible"
-        return "collapsed" if record.metrics.get("has_path") == 0 else "alive"
+        return self.states.get(repetition, "missing")
 
     def count(self, state: State) -> int:
         """Repetitions of that state."""
-        return sum(self.state(repetition) == state for repetition in self.records)
+        return sum(own == state for own in self.states.values())
 
-    def values(self, metric: str) -> dict[int, float]:
-        """The metric of networks that are alive, by repetition."""
-        found = {n: r.metrics.get(metric) for n, r in self.records.items() if r and self.state(n) == "alive"}
-        return {n: value for n, value in found.items() if value is not None}
+    def values(self, metric: str) -> Mapping[int, float]:
+        """The metric of networks that are alive, by repetition: the same mapping every time."""
+        if metric not in self._values:
+            self._values[metric] = {n: value for n, m in self._alive if (value := m.get(metric)) is not None}
+        return self._values[metric]
+
+    @cached_property
+    def _values(self) -> dict[str, dict[int, float]]:
+        return {}
+
+    @cached_property
+    def _alive(self) -> Sequence[tuple[int, Mapping[str, float | None]]]:
+        """Metrics of the networks that are alive."""
+        return [(n, r.metrics) for n, r in self.records.items() if r is not None and self.states[n] == "alive"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Task:
     """A model and dataset, by one recipe or by the best for each method, density and arm."""
 
     title: str
+    dataset: str
     curve: Curve
     cells: Mapping[tuple[str, float | None, str | None], Cells]
     """By method, density (None where it is the outcome) and arm."""
@@ -93,8 +104,17 @@ class Task:
         """Cells at a density, or at the method's own where that is its outcome."""
         return self.cells.get((method, density, arm)) or self.cells.get((method, None, arm))
 
-    def areas(self, method: str) -> dict[int, float | None]:
+    def areas(self, method: str) -> Mapping[int, float | None]:
         """Area by repetition, see `curves.area`. Compression 1 is the dense network by its best recipe."""
+        if method not in self._areas:
+            self._areas[method] = self._area_of(method)
+        return self._areas[method]
+
+    @cached_property
+    def _areas(self) -> dict[str, Mapping[int, float | None]]:
+        return {}
+
+    def _area_of(self, method: str) -> Mapping[int, float | None]:
         low, high = self.curve.compressions
         found = self._sparse(method)
         start = {1.0: self.best_dense} if self.best_dense and 1.0 not in found else {}
@@ -151,22 +171,29 @@ class Task:
 
 def tasks(suite: str, presentation: Presentation, results: Results) -> list[Task]:
     """The tasks of a suite that has a curve: models × datasets, × recipes unless these are tuned."""
-    records = {record.row: record for record in results.records}
+    key = ("tasks", suite, presentation.tuned, presentation.curve and presentation.curve.model_dump_json())
+    return results.once(key, lambda: _every(suite, presentation, results))
+
+
+def _every(suite: str, presentation: Presentation, results: Results) -> list[Task]:
+    records = results.by_row
     pairs: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in results.rows:
         if row.suite == suite:
             pairs[row.model, row.dataset, row.scale].append(row)
-    return [task for rows in pairs.values() for task in _tasks(rows, presentation, records)]
+    chances = _chances(results.records)
+    return [task for rows in pairs.values() for task in _tasks(rows, presentation, records, chances)]
 
 
-def _tasks(rows: Sequence[Row], presentation: Presentation, records: Mapping[Row, Record]) -> list[Task]:
+def _tasks(
+    rows: Sequence[Row], presentation: Presentation, records: Mapping[Row, Record], chances: Mapping[str, float]
+) -> list[Task]:
     """Of one model and dataset."""
     assert presentation.curve is not None, "a suite with the sections `curves` or `ranks` has a curve"
     recipes = list(dict.fromkeys(row.recipe for row in rows))
     dense_rows = [row for row in rows if row.method == DENSE]
     first = rows[0]
     mark = "" if comparable(first.scale) else f"compares with no others: {first.scale}"
-    chance = _chance(first.dataset, records.values())
     found: list[Task] = []
     for together in [recipes] if presentation.tuned else [[recipe] for recipe in recipes]:
         named = together[0] if len(together) == 1 else f"{len(together)} recipes"
@@ -177,15 +204,24 @@ def _tasks(rows: Sequence[Row], presentation: Presentation, records: Mapping[Row
         found.append(
             Task(
                 " · ".join(part for part in (first.model, first.dataset, named, mark) if part),
+                first.dataset,
                 presentation.curve,
                 {key: _best(group, records) for key, group in groups.items()},
                 {recipe: _best(group, records) for recipe in recipes if (group := _by(dense_rows, recipe))},
                 _best(dense_rows, records) if dense_rows else None,
-                chance,
+                chances.get(first.dataset),
                 presentation.tuned,
             )
         )
     return found
+
+
+def _state(record: Record | None) -> State:
+    if record is None or record.status not in FINISHED:
+        return "missing"
+    if record.status == "skipped":
+        return "impossible"
+    return "collapsed" if record.metrics.get("has_path") == 0 else "alive"
 
 
 def _best(rows: Sequence[Row], records: Mapping[Row, Record]) -> Cells:
@@ -202,8 +238,10 @@ def _repetitions(found: Mapping[float, Cells]) -> list[int]:
     return sorted({repetition for cells in found.values() for repetition in cells.records})
 
 
-def _chance(dataset: str, records: Iterable[Record]) -> float | None:
-    """100 / K, where K is the most classes that any network of the dataset reaches: the dense one reaches all."""
-    reached = [record.metrics.get("classes_reached") for record in records if record.row.dataset == dataset]
-    classes = max((count for count in reached if count), default=None)
-    return 100 / classes if classes else None
+def _chances(records: Iterable[Record]) -> dict[str, float]:
+    """100 / K by dataset, K being the most classes that any network of it reaches: the dense one reaches all."""
+    classes: dict[str, float] = {}
+    for record in records:
+        if reached := record.metrics.get("classes_reached"):
+            classes[record.row.dataset] = max(reached, classes.get(record.row.dataset, 0))
+    return {dataset: 100 / count for dataset, count in classes.items()}

@@ -22,8 +22,9 @@ from prunebench.errors import ExitCode
 def command(results: str, strict: bool, plugins: tuple[str, ...], store: Path, format_: str) -> int:
     """What a set of results lacks by the checklists of the pruning literature, with who asks for it and how to mend it.
 
-    Of a run, by its id or `latest`, or of a CSV file of anybody's results. Each item is `ok`, `missing`, `cannot tell`
-    (the file lacks the column) or `not applicable`. The exit code is 0 whatever is found, unless --strict is given.
+    Of a run, by its id, `latest`, its folder or an archive of that, or of a CSV file of anybody's results. Each item
+    is `ok`, `missing`, `cannot tell` (the file lacks the column) or `not applicable`. The exit code is 0 whatever is
+    found, unless --strict is given.
 
     \b
     prunebench lint latest
@@ -32,13 +33,10 @@ def command(results: str, strict: bool, plugins: tuple[str, ...], store: Path, f
     from prunebench import plugins as ways_in
     from prunebench.analysis.lint.report import detailed, lacking, lint
     from prunebench.analysis.lint.sheet import of_file, of_results
-    from prunebench.analysis.results import find_run, load_results
+    from prunebench.analysis.results import open_run
 
     ways_in.ready(plugins)
-    if results.lower().endswith(".csv"):
-        sheet = of_file(Path(results))
-    else:
-        sheet = of_results(load_results(find_run(store, results)))
+    sheet = of_file(Path(results)) if results.lower().endswith(".csv") else of_results(open_run(store, results))
     findings = lint(sheet)
     click.echo(render(detailed(sheet, findings), format_, terminal_width()), nl=False)
     return ExitCode.GAPS if strict and lacking(findings) else ExitCode.OK

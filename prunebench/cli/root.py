@@ -11,12 +11,16 @@ from click.shell_completion import CompletionItem
 from prunebench.errors import suggestion
 
 _VERBS = {
+    "baseline": "stored results that later runs are compared with",
     "cache": "what the stored artifacts take, and deleting some",
+    "card": "one method: what it is, where it stands, its verdicts, cost and failures",
+    "compare": "what became better, worse or otherwise since a baseline or another run",
     "completion": "the script that completes words in a shell",
     "env": "versions, device, and every option with where its value comes from",
     "export": "records of a run as CSV, JSON or Parquet",
     "lint": "what a run, or a CSV file of results, lacks by the literature's checklists",
     "list": "what there is: methods, suites, models, datasets, metrics, checks, runs",
+    "report": "a page for the browser, tables and records of runs, as files",
     "run": "run suites, or go on with an earlier run",
     "show": "one thing in full: a method, model, dataset, suite, metric, check or run",
     "validate": "whether methods do what they declare",
@@ -27,7 +31,7 @@ _EPILOG = """\
 \b
 Exit codes:
   0 fine            3 some cells failed     70 internal error
-  1 regression,     4 nothing to run       130 interrupted
+  1 regression,     4 nothing to do        130 interrupted
     faults or                              143 terminated
     gaps found
   2 usage

@@ -64,7 +64,7 @@ _SHOWN = 5
 @option("--cache-size", metavar="SIZE", help="Bound of the stored artifacts, kept after the run, such as 2GiB.")
 @option(
     "--report", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-    help="Write the leaderboard (Markdown, CSV) and the records (JSON) there.",
+    help="Write the files of `prunebench report` there: page, tables, records.",
 )  # fmt: skip
 @option("-n", "--dry-run", is_flag=True, help="Show cells, steps after sharing and an estimate; run nothing.")
 @option("-x", "--fail-fast", is_flag=True, help="Stop after the first failed cell.")
@@ -147,9 +147,9 @@ def _conclude(done: Done, format_: str, report: Path | None) -> int:
         print("stopped early: the same command goes on from here", file=sys.stderr)
     print(_lint(results), file=sys.stderr)
     if report is not None:
-        from prunebench.analysis.export import write_report
+        from prunebench.report.files import write_report
 
-        print(f"report: {', '.join(str(path) for path in write_report(results, report))}", file=sys.stderr)
+        print(f"report: {', '.join(str(path) for path in write_report([results], report))}", file=sys.stderr)
     print(f"records: {_near(done.folder / 'records.jsonl')}", file=sys.stderr)
     return done.exit_code
 

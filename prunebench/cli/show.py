@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @format_option
 @common
 def command(name: str, cells: bool, errors: bool, plugins: tuple[str, ...], store: Path, format_: str) -> None:
-    """One thing in full: a method, model, dataset, recipe, suite, metric, check, or a run by its id or `latest`."""
+    """One thing in full: a method, model, dataset, recipe, suite, metric, check, or a run.
+
+    A run is named by the beginning of its id, `latest`, its folder, or an archive of that.
+    """
     from prunebench import plugins as ways_in
 
     ways_in.ready(plugins)
@@ -61,7 +64,8 @@ def _described(name: str) -> list[Table] | None:
         return _suite(name)
     if name in METRICS:
         m = METRICS[name]
-        return [_pairs("metric", {"name": name, "unit": m.unit or "–", "better": m.direction, "is": m.definition})]
+        about = {"name": name, "unit": m.unit or "–", "better": m.direction, "gate": m.gate, "is": m.definition}
+        return [_pairs("metric", about)]
     return [table for r in REGISTRIES.values() if name in r.entries for table in _entry(r.entry(name))] or None
 
 
@@ -124,13 +128,13 @@ def _suite(name: str) -> list[Table]:
 
 
 def _results(name: str, store: Path) -> Results:
-    from prunebench.analysis.results import find_run, load_results
+    from prunebench.analysis.results import open_run
     from prunebench.records.metrics import METRICS
     from prunebench.records.places import suite_folder
     from prunebench.registry import REGISTRIES
 
     try:
-        folder = find_run(store, name)
+        return open_run(store, name)
     except UnknownNameError:
         if name == "latest":
             raise
@@ -141,7 +145,6 @@ def _results(name: str, store: Path) -> Results:
             f"{name!r} names no method, model, dataset, recipe, suite, metric or check, and no run in {store}"
             + (hint if "mean" in hint else "; see `prunebench list`")
         ) from None
-    return load_results(folder)
 
 
 def _outcome(results: Results) -> list[Table]:

@@ -85,7 +85,7 @@ class Observer:
         self._connectivity = Connectivity(model, shape)
         self._tally = Tally(model, shape)
         full = self._connectivity.full()
-        self.layers, self.total = len(full), full.total()
+        self.names, self.layers, self.total = tuple(full), len(full), full.total()
         self.outputs = self._connectivity.outputs(full).numel()
         self.fewest = fewest_weights(model, shape)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from prunebench.engine.masks import Masks
     from prunebench.engine.training.by_function import TrainFunction
+    from prunebench.engine.training.trainer import Trainer
     from prunebench.spec import Spec
     from prunebench.tasks.datasets.base import Samples, Split
     from prunebench.tasks.recipes.base import Recipe
@@ -53,6 +54,8 @@ class Subject:
     """What of the network is still there; None is everything. Pruned weights do not return."""
     redrawn: Callable[[], nn.Module] | None = None
     """Gives the network with freshly drawn weights, another draw than its own; None resets its layers."""
+    watch: Callable[[Trainer], None] | None = None
+    """Called after every epoch of a training that a method does by a trainer of its own."""
 
     @classmethod
     def of(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prunebench.graph import ancestors
 from prunebench.harness.memory import PEAK
 from prunebench.harness.worker import Job
+from prunebench.records.metrics import later_versions
 from prunebench.records.schema import Failure, Record
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ class Execution:
         return Record(
             status="ok",
             metrics=found["metrics"],
+            metric_versions=later_versions(found["metrics"]),
             labels=found.get("labels", {}),
             series=found.get("series"),
             cost=self._cost(cell.node),

@@ -15,6 +15,7 @@ from prunebench.errors import StoreError
 from prunebench.harness.files import write_whole
 from prunebench.records.reader import read_records
 from prunebench.records.schema import Record
+from prunebench.records.sources import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class Journal:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for record in read_records(self._folder):
+            for record in read_records(Folder(self._folder)):
                 self.done[record.row.digest] = record
             _cut_torn_tail(self._folder / "records.jsonl")
             _cut_torn_tail(self._folder / "series.jsonl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from prunebench.checks.base import Block, Cell
 from prunebench.errors import DuplicateNameError, NothingToDoError, SuiteError, UsageError, suggestion
 from prunebench.graph import Node, ancestors, planning
+from prunebench.records.metrics import METRICS, later_versions
 from prunebench.records.overrides import changed
-from prunebench.records.schema import Row
+from prunebench.records.schema import PLAN_SCHEMA, Row
 from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
 from prunebench.spec import Spec
 
@@ -43,9 +45,13 @@ class Plan:
 
     @cached_property
     def run_id(self) -> str:
-        """12 hexadecimal digits over rows, content keys and environment: the same plan is the same run."""
+        """12 hexadecimal digits over rows, content keys and environment: the same plan is the same run.
+
+        Versions of metrics count, so that no run holds numbers of two.
+        """
         cells = [(cell.row.digest, cell.node.key, cell.pick) for cell in self.cells]
-        identity = json.dumps([self.environment.plain(), cells])
+        versions = later_versions(METRICS)
+        identity = json.dumps([self.environment.plain(), cells, *([versions] if versions else [])])
         return hashlib.sha256(identity.encode()).hexdigest()[:12]
 
     @cached_property
@@ -65,7 +71,7 @@ class Plan:
     def plain(self) -> dict[str, Any]:
         """JSON form of what a reader needs to see what is missing."""
         return {
-            "schema": 1,
+            "schema": PLAN_SCHEMA,
             "run": self.run_id,
             "suites": [
                 {"name": s.name, "version": s.version, "question": s.question, "presentation": s.presentation()}
@@ -95,10 +101,14 @@ def make_plan(
 
     Raises:
         UsageError: unknown names, parameters that do not fit, globs that match nothing.
+        DuplicateNameError: two suites of one name, or two kinds of one cell.
         NothingToDoError: no cell is left.
     """
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one repetition is needed")
+    # Tables are by suite: those of two versions would share rows.
+    if twice := [name for name, count in Counter(suite.name for suite in suites).items() if count > 1]:
+        raise DuplicateNameError(f"two suites are called {twice[0]!r}: run one at a time")
     cells: dict[Row, Cell] = {}
     altered = [changed(suite, scale, overrides) for suite in suites]
     for suite, label in altered:

@@ -33,6 +33,11 @@ def comparable(scale: str) -> bool:
     return MARK not in scale
 
 
+def unaltered(scale: str) -> str:
+    """The scale of the suite file that a scale was made of."""
+    return scale.split(MARK, maxsplit=1)[0]
+
+
 def changed(suite: Suite, scale: str, overrides: Sequence[str]) -> tuple[Suite, str]:
     """The suite with a changed scale, and the scale's name in rows.
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+OWN_BASELINES = Path("baselines")
+"""Folder of one's own baselines, in the working directory: they come before the stored ones."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -15,6 +18,12 @@ def suite_folder() -> Path:
 def baseline_folder() -> Path:
     """Folder of the stored baselines."""
     return _data("baselines")
+
+
+def baseline_file(name: str) -> Path:
+    """Where the baseline of that name is: in `baselines` of the working directory, else among the stored ones."""
+    here = OWN_BASELINES / name
+    return here if here.is_file() else baseline_folder() / name
 
 
 def _data(name: str) -> Path:

@@ -3,47 +3,140 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
 
 from prunebench.errors import StoreError
-from prunebench.records.schema import Record
+from prunebench.records.schema import PLAN_SCHEMA, Record, Row
+from prunebench.records.sources import PLAN, PROVENANCE, RECORDS, SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from prunebench.records.sources import Source
 
-def read_records(folder: Path) -> Iterator[Record]:
+
+def read_records(source: Source, rows: Iterable[Row] = ()) -> Iterator[Record]:
     """Records of a run, series left as references; a torn last line is passed over.
+
+    Args:
+        source: of the run.
+        rows: those that are known, so that records share them.
 
     Raises:
         StoreError: unreadable, or a line that is no record; file and line number are named.
     """
-    path = folder / "records.jsonl"
+    path = source.place / RECORDS
     try:
-        content = path.read_bytes() if path.exists() else b""
+        file = source.open(RECORDS)
+        if file is None:
+            return
+        read_row = Row.reader(rows)
+        with file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield _record(line, read_row, path, number)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-    *lines, _torn = content.split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield Record.from_plain(json.loads(line))
-        except (ValueError, StoreError) as error:
-            raise StoreError(
-                f"{path}, line {number}: {error}; delete the line to run its cell again, the others are kept"
-            ) from error
 
 
-def read_series(folder: Path, reference: Any) -> dict[str, Any]:
+def read_plan(source: Source) -> dict[str, Any]:
+    """What a run was to consist of.
+
+    Raises:
+        StoreError: there is none, or it cannot be read.
+    """
+    try:
+        file = source.open(PLAN)
+        if file is None:
+            raise StoreError(f"{source.place} holds no readable run: there is no {PLAN} in it")
+        with file:
+            plan = dict(_parsed(file.read()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{source.place} holds no readable run: {PLAN}: {error}") from error
+    if (number := plan.get("schema", PLAN_SCHEMA)) != PLAN_SCHEMA:
+        raise StoreError(
+            f"{source.place}: {PLAN} is of schema {number}; this version reads {PLAN_SCHEMA}: update prunebench"
+        )
+    return plan
+
+
+def read_provenance(source: Source) -> dict[str, Any]:
+    """Where the numbers of a run come from, by the digest that records carry; empty where nothing says so.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        file = source.open(PROVENANCE)
+        if file is None:
+            return {}
+        with file:
+            return dict(_parsed(file.read()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(f"{source.place / PROVENANCE} cannot be read: {error}") from error
+
+
+def read_series(source: Source, reference: Any) -> dict[str, Any]:
     """The vectors that a record refers to.
 
     Raises:
         StoreError: the sidecar does not hold them.
     """
-    path = folder / "series.jsonl"
+    with _sidecar(source) as file:
+        return _vectors(source, file, reference)
+
+
+def read_all_series(source: Source, references: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The vectors of each reference, none for none; the sidecar is opened once.
+
+    Raises:
+        StoreError: the sidecar does not hold them.
+    """
+    if not any(references):
+        yield from ({} for _ in references)
+        return
+    with _sidecar(source) as file:
+        for reference in references:
+            yield _vectors(source, file, reference) if reference else {}
+
+
+def _sidecar(source: Source) -> IO[bytes]:
     try:
-        with path.open("rb") as file:
-            file.seek(reference["start"])
-            return dict(json.loads(file.read(reference["end"] - reference["start"])))
+        file = source.open(SERIES)
+    except OSError as error:
+        raise _without_series(source, error) from error
+    if file is None:
+        raise _without_series(source, "there is no such file")
+    return file
+
+
+def _vectors(source: Source, file: IO[bytes], reference: Any) -> dict[str, Any]:
+    try:
+        file.seek(reference["start"])
+        return dict(_parsed(file.read(reference["end"] - reference["start"])))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{path} does not hold the series of a record: {error}") from error
+        raise _without_series(source, error) from error
+
+
+def _without_series(source: Source, why: object) -> StoreError:
+    return StoreError(f"{source.place / SERIES} does not hold the series of a record: {why}")
+
+
+def _parsed(content: bytes) -> Any:
+    """JSON; what orjson does not read is left to the standard library, whose complaints say more."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)
+
+
+def _record(line: bytes, row: Callable[[Mapping[str, Any]], Row], path: Path, number: int) -> Record:
+    try:
+        return Record.from_plain(_parsed(line), row)
+    except (ValueError, StoreError) as error:
+        raise StoreError(
+            f"{path}, line {number}: {error}; delete the line to run its cell again, the others are kept"
+        ) from error

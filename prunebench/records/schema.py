@@ -6,18 +6,21 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from prunebench.errors import StoreError
 from prunebench.fields import Kind
+from prunebench.records.older import SCHEMA, present
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-SCHEMA = 1
-"""Number of this schema, written into every record."""
+PLAN_SCHEMA = 1
+"""Number of the schema of `plan.json`; keys that were added since are absent in older ones."""
 
 Status = Literal["ok", "failed", "timeout", "skipped", "cancelled"]
+_STATUSES = frozenset(get_args(Status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,27 @@ class Row:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Row:
         """Inverse of `plain`."""
-        return cls(**{k: v for k, v in plain.items() if k != "task"}, **plain["task"])
+        own = {**plain, **plain["task"]}
+        del own["task"]
+        return cls(**own)
+
+    @staticmethod
+    def reader(known: Iterable[Row] = ()) -> Callable[[Mapping[str, Any]], Row]:
+        """A `from_plain` that gives every row once: equal ones are one object, those that are known their own."""
+        seen = {row.cells(): row for row in known}
+
+        def read(plain: Mapping[str, Any]) -> Row:
+            task = plain["task"]
+            cells = (*_own(plain), *_of_task(task))
+            if len(plain) + len(task) > len(cells) + 1 or (row := seen.get(cells)) is None:
+                row = seen[cells] = Row.from_plain(plain)
+            return row
+
+        return read
+
+    def cells(self) -> tuple[Any, ...]:
+        """Its values, those of the task last."""
+        return (*_own_of(self), *_of_task_of(self))
 
     def __str__(self) -> str:
         parts = [self.model, self.dataset, self.method]
@@ -77,6 +100,12 @@ class Row:
         if self.arm is not None:
             parts.append(self.arm)
         return " · ".join([*parts, f"#{self.repetition}"])
+
+
+_OWN = ("suite", "suite_version", "check", "scale", "method", "density", "arm", "repetition")
+_OF_TASK = ("model", "dataset", "recipe")
+_own, _of_task = itemgetter(*_OWN), itemgetter(*_OF_TASK)
+_own_of, _of_task_of = attrgetter(*_OWN), attrgetter(*_OF_TASK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +150,12 @@ class Record:
     environment: str = ""
     provenance: str = ""
     """Digest of an entry in the run's `provenance.json`."""
+    metric_versions: Mapping[str, int] = field(default_factory=dict)
+    """Versions of the definitions by which its metrics were taken, of those beyond the first."""
+
+    def version(self, metric: str) -> int:
+        """Version of the definition by which a metric was taken: numbers of two versions compare with nothing."""
+        return self.metric_versions.get(metric, 1)
 
     def plain(self) -> dict[str, Any]:
         """JSON form, `schema` included.
@@ -136,6 +171,7 @@ class Record:
             "status": self.status,
             "key": self.key,
             "metrics": dict(self.metrics),
+            "metric_versions": dict(self.metric_versions),
             "labels": dict(self.labels),
             "series": self.series,
             "error": self.error.plain() if self.error else None,
@@ -146,26 +182,42 @@ class Record:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Record:
-        """Inverse of `plain`.
+    def from_plain(cls, plain: Mapping[str, Any], row: Callable[[Mapping[str, Any]], Row] = Row.from_plain) -> Record:
+        """Inverse of `plain`; records of earlier schemas are brought up to the present one.
+
+        Args:
+            plain: JSON form.
+            row: reads the row, see `Row.reader`.
 
         Raises:
             StoreError: not a record, or one of a schema that this version does not read.
         """
         try:
-            if plain["schema"] != SCHEMA:
-                raise StoreError(f"record of schema {plain['schema']!r}; this version reads {SCHEMA}")
-            if plain["status"] not in get_args(Status):
+            plain = present(plain)
+            if plain["status"] not in _STATUSES:
                 raise StoreError(f"record with unknown status {plain['status']!r}")
             if (name := _not_finite(plain["metrics"])) is not None:
                 raise StoreError(f"record whose metric {name!r} is {plain['metrics'][name]}")
-            rest = {k: v for k, v in plain.items() if k not in {"schema", "row", "error"}}
+            if (name := _no_version(plain["metric_versions"])) is not None:
+                raise StoreError(f"record whose metric {name!r} has version {plain['metric_versions'][name]!r}")
             error = Failure(**plain["error"]) if plain["error"] else None
-            return cls(row=Row.from_plain(plain["row"]), error=error, **rest)
+            rest = {**plain, "row": row(plain["row"]), "error": error}
+            del rest["schema"]
+            return cls(**rest)
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"not a record: {type(error).__name__}: {error}") from error
 
 
 def _not_finite(metrics: Mapping[str, float | None]) -> str | None:
     """Name of the first metric that is NaN or infinite."""
-    return next((name for name, value in metrics.items() if value is not None and not math.isfinite(value)), None)
+    if all(map(math.isfinite, filter(None, metrics.values()))):
+        return None
+    return next(name for name, value in metrics.items() if value and not math.isfinite(value))
+
+
+def _no_version(versions: Mapping[str, int]) -> str | None:
+    """Name of the first metric whose version is no number beyond 1."""
+    for name, version in versions.items():
+        if type(version) is not int or version < 2:
+            return name
+    return None

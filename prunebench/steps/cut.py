@@ -5,7 +5,7 @@ from __future__ import annotations
 from prunebench.graph import Artifact, Component, Outcome, step
 
 
-@step(version=1, role="find")
+@step(version=2, role="find")
 def cut(
     model: Component, dataset: Component, recipe: Component, repetition: int, network: Artifact,
     density: float | None, by: Component, source: Artifact | None, position: float | None, final: bool, begin: float,
@@ -14,7 +14,8 @@ def cut(
     """A ticket of round(d·N) of a network's weights, and where its training starts.
 
     Survivors start from the network's own weights if `final`, else from those of `source`, at its rewind point
-    `position` if that is given; without a source from the initialisation.
+    `position` if that is given; without a source from the initialisation. Where they go on from the network's own, its
+    epochs, if they were measured, are those of the ticket so far: `trained_before`.
     """
     from prunebench.engine.selection.floor import too_low
     from prunebench.engine.subject import Subject
@@ -37,4 +38,7 @@ def cut(
     phase = Phase(begin, "final" if rate == "final" else "recipe", scale)
     ticket = rewinding.cut(subject, trained, density, by=by.spec, weights=weights, phase=phase, sparse=sparse)
     value, tensors = ticket.stored()
-    return Outcome({**value, "data": subject.fingerprint, "parent": network.value["metrics"]}, tensors)
+    more = {"data": subject.fingerprint, "parent": network.value["metrics"]}
+    if final and (series := network.value["series"]):
+        more["trained_before"] = {"series": series, "ended": series["epoch"][-1]}
+    return Outcome({**value, **more}, tensors)

@@ -106,7 +106,7 @@ class Nodes:
         needs = set(entry.capabilities)
         more: dict[str, Any] = {}
         if "training" in needs:
-            more["recipe"] = Component(RECIPES.kind, self.recipe)
+            more |= {"recipe": Component(RECIPES.kind, self.recipe), "curves": self.curves}
         elif "data" in needs:
             more["validation"] = RECIPES.resolve(self.recipe)["validation"]
         task = {name: part for name, part in self._task.items() if name != "recipe"}

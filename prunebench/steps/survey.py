@@ -17,7 +17,7 @@ def survey(model: Component, dataset: Component, descent: Artifact, densities: l
 
     subject = Subject.of(model.spec, dataset.spec, repetition=0)
     observer = Observer(subject.model, subject.shape)
-    ranks = descent.tensors
+    ranks = {name: descent.tensors[name] for name in observer.names}  # files have them by name
     critical = critical_of_descent(observer, ranks)
     metrics = critical.metrics(observer.total, observer.fewest)
     ratios = descent.value["prune_over_cut"]

@@ -114,16 +114,16 @@ def test_a_run_with_another_grid_is_marked_wherever_it_is_shown(command, ran, tm
     assert {r["row"]["scale"] for r in records(tmp_path)} == {"quick + densities=[0.5]"}
 
 
-def test_a_report_holds_the_leaderboard_and_the_records(command, ran, tmp_path):
+def test_a_run_writes_the_files_of_a_report_and_again_the_same(command, ran, tmp_path):
     first = ran("--report", "out/report")
     folder = tmp_path / "out" / "report"
-    assert sorted(path.name for path in folder.iterdir()) == ["leaderboard.csv", "leaderboard.md", "records.json"]
-    assert "| snip" in (folder / "leaderboard.md").read_text()
-    assert len(json.loads((folder / "records.json").read_text())["records"]) == 8
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert "report: out/report/leaderboard.md" in first.err
-    ran("--report", "out/report")
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(before) == [f"tiny.quick.{kind}" for kind in ("csv", "html", "json", "md")]
+    assert b"| snip" in before["tiny.quick.md"]
+    assert len(json.loads(before["tiny.quick.json"])["records"]) == 8
+    assert "report: out/report/tiny.quick.html, out/report/tiny.quick.md" in first.err
+    assert command("report", "--output", "again").code == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == before
 
 
 def test_a_bound_of_the_cache_evicts_after_the_run_and_keeps_the_records(command, ran, tmp_path):
@@ -213,3 +213,30 @@ def test_the_script_of_a_shell_calls_the_command(command, shell):
 
 def test_an_unknown_shell_is_refused(command):
     assert command("completion", "tcsh").code == 2
+
+
+def test_a_run_is_exported_as_an_archive_that_every_verb_reads_without_the_store(command, ran, tmp_path):
+    ran()
+    assert command("export", "-o", "run.tar.xz").code == 0
+    table, lint = command("export").out, command("lint").out
+    (tmp_path / ".prunebench").rename(tmp_path / "elsewhere")
+    assert command("export", "run.tar.xz").out == table
+    assert command("lint", "run.tar.xz").out == lint
+    assert "| snip" in command("show", "run.tar.xz", "--format", "md").out
+    assert command("export", "run.tar.xz", "-o", "again.tar.xz").code == 0
+    assert (tmp_path / "again.tar.xz").read_bytes() == (tmp_path / "run.tar.xz").read_bytes()
+    ended = command("show", "none.tar.xz")
+    assert (ended.code, ended.err) == (2, "prunebench: error: there is no archive none.tar.xz\n")
+
+
+def test_metrics_are_exported_a_line_each_on_request(command, ran, tmp_path):
+    ran()
+    lines = list(csv.DictReader(io.StringIO(command("export", "--long").out)))
+    found = {(line["method"], float(line["density"] or 0), line["metric"]): line["value"] for line in lines}
+    for record in records(tmp_path):
+        for name, value in record["metrics"].items():
+            text = found[record["row"]["method"], record["row"]["density"] or 0.0, name]
+            assert (float(text) if text else None) == value
+    ended = command("export", "--long", "--format", "json")
+    assert ended.code == 2
+    assert "--long is of csv and parquet" in ended.err

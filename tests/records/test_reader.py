@@ -9,6 +9,7 @@ import pytest
 from prunebench.errors import StoreError
 from prunebench.records.reader import read_records, read_series
 from prunebench.records.schema import Failure, Record, Row
+from prunebench.records.sources import Folder
 
 RECORDS = [
     Record(Row("s", 1, "c", "quick", "m", "d", None, "snip", 0.05, "λ", 0), "ok", "k", {"kept": 1.5, "rounds": None}),
@@ -26,7 +27,7 @@ def journal(tmp_path):
 
 
 def read(path):
-    return list(read_records(path.parent))
+    return list(read_records(Folder(path.parent)))
 
 
 def test_records_come_back_in_the_order_in_which_they_were_written(journal):
@@ -55,7 +56,7 @@ def test_a_last_line_that_is_torn_anywhere_is_passed_over(journal):
         (LINES[1][:-20] + b"\n", "Expecting"),
         (b'"\xff"\n', "codec can't decode"),
         (b"[]\n", "not a record"),
-        (LINES[1].replace(b'"schema": 1', b'"schema": 9'), "record of schema 9"),
+        (LINES[1].replace(b'"schema": 2', b'"schema": 9'), "record of schema 9"),
         (LINES[1].replace(b'"failed"', b'"lost"'), "unknown status 'lost'"),
         (LINES[0].replace(b"1.5", b"NaN"), "metric 'kept' is nan"),
     ],
@@ -83,8 +84,8 @@ def test_series_are_read_where_the_record_says_they_are(tmp_path):
     lines = [json.dumps(series).encode() + b"\n" for series in (first, second)]
     (tmp_path / "series.jsonl").write_bytes(b"".join(lines))
     middle, end = len(lines[0]), len(lines[0]) + len(lines[1])
-    assert read_series(tmp_path, {"start": 0, "end": middle}) == first
-    assert read_series(tmp_path, {"start": middle, "end": end}) == second
+    assert read_series(Folder(tmp_path), {"start": 0, "end": middle}) == first
+    assert read_series(Folder(tmp_path), {"start": middle, "end": end}) == second
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_series_are_read_where_the_record_says_they_are(tmp_path):
 def test_a_reference_to_no_series_is_an_error_naming_the_file(tmp_path, reference):
     (tmp_path / "series.jsonl").write_bytes(b'{"a": [1]}\n{"b": [2]}\n')
     with pytest.raises(StoreError, match=r"series\.jsonl does not hold the series of a record"):
-        read_series(tmp_path, reference)
+        read_series(Folder(tmp_path), reference)
 
 
 @pytest.mark.parametrize("content", [b"[1, 2]\n", b"5\n", None])
@@ -103,4 +104,4 @@ def test_a_sidecar_that_holds_no_series_is_an_error_naming_it(tmp_path, content)
     if content is not None:
         (tmp_path / "series.jsonl").write_bytes(content)
     with pytest.raises(StoreError, match=r"series\.jsonl does not hold the series of a record"):
-        read_series(tmp_path, {"start": 0, "end": len(content or b"")})
+        read_series(Folder(tmp_path), {"start": 0, "end": len(content or b"")})

@@ -26,18 +26,18 @@ records = st.builds(
     series=st.none() | st.dictionaries(text, st.lists(numbers, max_size=3), max_size=2),
     error=st.none() | st.builds(Failure, text, text, text, text, text), reason=text,
     cost=st.dictionaries(text, st.dictionaries(text, numbers, max_size=2), max_size=3), environment=text,
-    provenance=text,
+    provenance=text, metric_versions=st.dictionaries(text, st.integers(2, 9), max_size=2),
 )  # fmt: skip
 
 ROW = Row("collapse", 1, "collapse", "quick", "vgg-16(width=0.25)", "digits32", None, "snip", 0.05, "trajectory", 2)
 RECORD = Record(
     ROW, "ok", "0123abcd", {"kept": 51, "effective_share": 0.75, "prune_over_cut": None}, {"first_dead_layer": "0"},
-    {"start": 0, "end": 120}, None, "", {"find": {"wall_seconds": 1.5}}, "6771fe6f3597", "aa00",
+    {"start": 0, "end": 120}, None, "", {"find": {"wall_seconds": 1.5}}, "6771fe6f3597", "aa00", {"kept": 3},
 )  # fmt: skip
-STORED = """{"schema":1,"row":{"suite":"collapse","suite_version":1,"check":"collapse","scale":"quick",
+STORED = """{"schema":2,"row":{"suite":"collapse","suite_version":1,"check":"collapse","scale":"quick",
 "task":{"model":"vgg-16(width=0.25)","dataset":"digits32","recipe":null},"method":"snip","density":0.05,
 "arm":"trajectory","repetition":2},"status":"ok","key":"0123abcd",
-"metrics":{"kept":51,"effective_share":0.75,"prune_over_cut":null},"labels":{"first_dead_layer":"0"},
+"metrics":{"kept":51,"effective_share":0.75,"prune_over_cut":null},"metric_versions":{"kept":3},"labels":{"first_dead_layer":"0"},
 "series":{"start":0,"end":120},"error":null,"reason":"","cost":{"find":{"wall_seconds":1.5}},
 "environment":"6771fe6f3597","provenance":"aa00"}"""
 
@@ -57,9 +57,13 @@ def test_a_row_that_is_written_and_read_is_the_same_and_keeps_its_digest(row):
     assert again.digest == row.digest
 
 
-def test_a_record_of_schema_1_is_read_and_written_for_ever():
+def test_a_record_of_schema_2_is_read_and_written_for_ever():
     assert Record.from_plain(json.loads(STORED)) == RECORD
     assert RECORD.plain() == json.loads(STORED)
+
+
+def test_a_metric_is_of_the_first_version_unless_the_record_says_otherwise():
+    assert [RECORD.version(name) for name in ("kept", "effective_share", "unheard_of")] == [3, 1, 1]
 
 
 def test_a_failed_record_keeps_its_error():
@@ -112,12 +116,19 @@ def test_a_metric_that_is_no_finite_number_is_neither_written_nor_read(value):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 2}, "record of schema 2; this version reads 1"),
+        ({"schema": 3}, "record of schema 3; this version reads up to 2: update prunebench"),
+        ({"schema": 0}, "record of schema 0; there is none, they begin at 1"),
         ({"schema": None}, "record of schema None"),
+        ({"schema": True}, "record of schema True"),
+        ({"schema": "2"}, "record of schema '2'"),
+        ({"metric_versions": {"kept": 1}}, "metric 'kept' has version 1"),
+        ({"metric_versions": {"kept": "3"}}, "metric 'kept' has version '3'"),
+        ({"metric_versions": {"kept": True}}, "metric 'kept' has version True"),
+        ({"metric_versions": ["kept"]}, "not a record: AttributeError"),
         ({"status": "done"}, "unknown status 'done'"),
         ({"status": None}, "unknown status None"),
         ({"extra": 1}, "not a record: TypeError"),
-        ({"row": "a row"}, "not a record: AttributeError"),
+        ({"row": "a row"}, "not a record: TypeError"),
         ({"row": {}}, "not a record: KeyError: 'task'"),
         ({"row": {**ROW.plain(), "seed": 1}}, "not a record: TypeError"),
         ({"error": "boom"}, "not a record: TypeError"),
@@ -131,7 +142,7 @@ def test_what_is_no_record_is_refused(changes, message):
         Record.from_plain(RECORD.plain() | changes)
 
 
-@pytest.mark.parametrize("name", ["schema", "row", "status", "error", "metrics"])
+@pytest.mark.parametrize("name", ["schema", "row", "status", "error", "metrics", "metric_versions"])
 def test_a_record_without_an_essential_part_is_refused(name):
     plain = RECORD.plain()
     del plain[name]

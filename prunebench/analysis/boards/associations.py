@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE
@@ -13,7 +14,7 @@ from prunebench.analysis.tables import Table
 from prunebench.records.facets import is_control
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
@@ -54,18 +55,24 @@ def associations(suite: str, presentation: Presentation, results: Results) -> li
     """
     asked = presentation.association
     assert asked is not None, "the section needs [association]"
+    controls = cache(lambda method: is_control(method, asked.exclude))
     tables = []
     for place in places(suite, results):
         if place.density is None:
             continue
-        found = {
-            method: cells
-            for (method, arm), cells in place.cells.items()
-            if arm is None and not is_control(method, asked.exclude) and any(cells.records.values())
-        }
-        if found:
-            tables.append(_table(place, _different(found, (*asked.x, *asked.y)), asked))
+        if found := configured(place, asked, controls):
+            tables.append(_table(place, found, asked))
     return tables
+
+
+def configured(place: Place, asked: Asked, controls: Callable[[str], bool]) -> dict[str, Cells]:
+    """The configurations of a place: methods that have records and are no `controls`, equal ones once."""
+    found = {
+        method: cells
+        for (method, arm), cells in place.cells.items()
+        if arm is None and not controls(method) and any(cells.records.values())
+    }
+    return _different(found, (*asked.x, *asked.y))
 
 
 def _different(methods: Mapping[str, Cells], metrics: Sequence[str]) -> dict[str, Cells]:
@@ -88,7 +95,7 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
         (x, y): association(clusters)
         for x in asked.x
         for y in asked.y
-        if (clusters := _clusters(list(methods.values()), x, y))
+        if (clusters := runs_of(list(methods.values()), x, y))
     }
     p = [one.p for one in found.values()]
     p = [*p[:1], *_adjusted(p[1:])] if next(iter(found), None) == (asked.x[0], asked.y[0]) else _adjusted(p)
@@ -102,10 +109,11 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
         (False, *(True,) * (len(_HEADERS) - 1), *([False] if noted else [])),
         whole=True,
         legend=_LEGEND,
+        dataset=place.dataset,
     )
 
 
-def _clusters(configurations: Sequence[Cells], x: str, y: str) -> list[list[tuple[float, float]]]:
+def runs_of(configurations: Sequence[Cells], x: str, y: str) -> list[list[tuple[float, float]]]:
     """The runs of each configuration that have both values."""
     pairs = ((cells.values(x), cells.values(y)) for cells in configurations)
     runs = ([(of_x[n], of_y[n]) for n in sorted(of_x) if n in of_y] for of_x, of_y in pairs)

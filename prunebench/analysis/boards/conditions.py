@@ -73,7 +73,7 @@ def conditions(suite: str, presentation: Presentation, results: Results) -> list
                     asked += _budgets(cells, fresh_long, _as_long(method, cells, long), metric, margin)
                 if asked:
                     title = f"{method} · {here[0].model} · {dataset} · density {density:g} (sparsity {1 - density:.1%})"
-                    found.append(_table(title, judge(asked), metric, margin))
+                    found.append(_table((method, dataset), title, judge(asked), metric, margin))
     return found
 
 
@@ -162,7 +162,10 @@ def _side(cells: Cells, metric: str) -> Side:
     return Side(cells.recipe, cells.values(metric), len(cells.records), cells.count("collapsed"))
 
 
-def _table(title: str, judged: Sequence[Judged], metric: str, margin: float) -> Table:
+def _table(
+    about: tuple[str, str], title: str, judged: Sequence[Judged], metric: str, margin: float
+) -> Table:  # fmt: skip
+    """The conditions of one method on one dataset."""
     size = digits(metric)
     rows: list[tuple[str, ...]] = []
     prizes = []
@@ -180,6 +183,8 @@ def _table(title: str, judged: Sequence[Judged], metric: str, margin: float) -> 
         (False, True, True, True, True, True, False),
         whole=True,
         legend=_LEGEND,
+        dataset=about[1],
+        methods=(about[0],) * len(rows),
     )
 
 

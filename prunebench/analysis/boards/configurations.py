@@ -6,7 +6,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE, decimals, mean_text, number, without_record
-from prunebench.analysis.boards.contrasts import own_density
+from prunebench.analysis.boards.contrasts import own_densities
 from prunebench.analysis.boards.pairs import digits, in_points, places
 from prunebench.analysis.tables import Table
 from prunebench.records.facets import is_control
@@ -35,21 +35,22 @@ def configurations(suite: str, presentation: Presentation, results: Results) -> 
     asked = presentation.association
     assert asked is not None, "the section needs [association]"
     every = places(suite, results)
+    beside_of = own_densities(every)
     with_density = {place.task for place in every if place.density is not None}
     columns = [column.metric for column in presentation.column if column.metric is not None]
     found = []
     for place in every:
-        methods = shown_at(place, every)
+        methods = shown_at(place, beside_of(place))
         recorded = any(any(cells.records.values()) for cells in methods.values())
         if recorded and (place.density is not None or place.task not in with_density):
             found.append(_table(place, methods, asked, columns))
     return found
 
 
-def shown_at(place: Place, every: Iterable[Place]) -> dict[str, Cells]:
+def shown_at(place: Place, beside: Mapping[str, Cells]) -> dict[str, Cells]:
     """Methods without arm at a place, and those of the task whose density is their outcome."""
     here = {method: cells for (method, arm), cells in place.cells.items() if arm is None}
-    return {**here, **own_density(place, every)}
+    return {**here, **beside}
 
 
 def measured_values(cells: Cells, metrics: Iterable[str]) -> dict[str, list[float]]:
@@ -72,16 +73,18 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Association, colum
         for metric in shown
     }
     events = any(values[_EVENTS] for values in measured.values())
+    controls = {method for method in measured if is_control(method, asked.exclude)}
 
     def order(method: str) -> tuple[bool, bool, float, str]:
         values = measured[method][asked.x[0]]
-        return is_control(method, asked.exclude), not values, fmean(values) if values else 0.0, method
+        return method in controls, not values, fmean(values) if values else 0.0, method
 
     rows = []
-    for method in sorted(measured, key=order):
+    ordered = sorted(measured, key=order)
+    for method in ordered:
         values, cells = measured[method], methods[method]
         rows.append((
-            method + CONTROL * is_control(method, asked.exclude),
+            method + CONTROL * (method in controls),
             *([number(median(values[_EVENTS])) if values[_EVENTS] else NONE] if events else []),
             *(mean_text(values[metric], sizes[metric]) if values[metric] else NONE for metric in shown),
             _n(cells),
@@ -92,6 +95,9 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Association, colum
         ("configuration", *([_EVENTS] if events else []), *(header(metric) for metric in shown), "n"),
         tuple(rows),
         (False, *([True] if events else []), *(True,) * len(shown), True),
+        dataset=place.dataset,
+        methods=tuple(ordered),
+        holes=tuple(methods[method].count("alive") < len(methods[method].records) for method in ordered),
         legend=(
             (
                 "configuration",

@@ -62,8 +62,11 @@ class _Score:
     """One method measured in one way, over the repetitions."""
 
     name: str
+    method: str
     cells: tuple[str, ...]
     found: tuple[Finding, ...]
+    whole: bool
+    """Whether every repetition has a result."""
 
     @property
     def judged(self) -> list[Finding]:
@@ -83,15 +86,17 @@ def conservation(suite: str, presentation: Presentation, results: Results) -> li
 def _mismatches(known: Sequence[tuple[Place, Sequence[_Score]]], expectations: Sequence[Expectation]) -> Table:
     """How many measurements are not as theory says, and which."""
     judged = [(place, score, finding) for place, scores in known for score in scores for finding in score.judged]
+    odd = [(place, score, finding) for place, score, finding in judged if not finding.agrees]
+    methods = tuple(score.method for _, score, finding in odd if finding.reason is not None)
     rows = tuple(
         (place.title, score.name, found.what, f"{found.text} {found.measured}".strip(), found.theory,
          expectations[found.reason].why)
-        for place, score, found in judged
-        if not found.agrees and found.reason is not None
+        for place, score, found in odd
+        if found.reason is not None
     )  # fmt: skip
     return Table(
         f"conservation: {len(rows)} of {len(judged)} measurements are not as theory says",
-        ("task", "score", "of", "measured", "expected", "why"), rows, (False,) * 6, whole=True,
+        ("task", "score", "of", "measured", "expected", "why"), rows, (False,) * 6, whole=True, methods=methods,
         legend=_legend([score for _, scores in known for score in scores], expectations),
     )  # fmt: skip
 
@@ -106,6 +111,9 @@ def _table(place: Place, scores: Sequence[_Score], expectations: Sequence[Expect
         _NUMERIC,
         whole=True,
         legend=_legend(scores, expectations),
+        dataset=place.dataset,
+        methods=tuple(score.method for score in scores),
+        holes=tuple(not score.whole for score in scores),
     )
 
 
@@ -140,6 +148,7 @@ def _score(
     n, planned = len(good), len(cells.records)
     return _Score(
         name,
+        records[0].row.method,
         (
             name,
             units.text, _median(units, good), units.measured, _theory(units),
@@ -149,6 +158,7 @@ def _score(
             str(n) if n == planned else f"{n}/{planned}",
         ),
         found,
+        n == planned,
     )  # fmt: skip
 
 

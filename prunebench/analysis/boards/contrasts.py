@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from prunebench.analysis.tables import Table
 from prunebench.records.facets import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Contrast as Asked
     from prunebench.records.presentation import Presentation, Verdicts
+
+    Among = Callable[[Iterable[str], Asked, Iterable[str]], Sequence[tuple[str, str]]]
+    """The pairs of a contrast among some methods and others."""
 
 _ANY = sys.float_info.min
 """The margin of a metric that has none: any difference is of interest."""
@@ -91,15 +95,17 @@ def contrasted(suite: str, presentation: Presentation, results: Results) -> list
     assert presentation.verdicts is not None, "the section needs [verdicts]"
     found = []
     every = places(suite, results)
+    beside_of = own_densities(every)
+    among = compared_once()
     for place in every:
-        beside = own_density(place, every)
+        beside = beside_of(place)
         for metric in metrics(presentation.verdicts, presentation.contrast):
             margin = margin_of(metric, presentation.verdicts, place.dataset)
             families = tuple(
                 Family(place, metric, _ANY if margin is None else margin, pairs)
                 for asked in presentation.contrast
                 if metric in (asked.metrics or [presentation.verdicts.metric])
-                if (pairs := tuple(paired(place, beside, asked, metric)))
+                if (pairs := tuple(paired(place, beside, asked, metric, among)))
             )
             if any(contrast.absent != NOT_YET for family in families for contrast in family.contrasts):
                 found.append(Contrasted(families, margin))
@@ -117,23 +123,32 @@ def margin_of(metric: str, judged: Verdicts, dataset: str) -> float | None:
     return judged.margin_of(dataset) if alike else None
 
 
-def own_density(place: Place, every: Iterable[Place]) -> Mapping[str, Cells]:
-    """Methods of the task whose density is their outcome, for a place that has one."""
-    if place.density is None:
-        return {}
-    return {
-        method: cells
-        for other in every
-        if other.density is None and other.task == place.task
-        for (method, arm), cells in other.cells.items()
-        if arm is None
-    }
+def own_densities(every: Iterable[Place]) -> Callable[[Place], Mapping[str, Cells]]:
+    """Methods of a place's task whose density is their outcome, for a place that has one."""
+    found: dict[tuple[str, str, str | None, str], dict[str, Cells]] = defaultdict(dict)
+    for place in every:
+        if place.density is None:
+            found[place.task].update({method: cells for (method, arm), cells in place.cells.items() if arm is None})
+    return lambda place: {} if place.density is None else found.get(place.task, {})
 
 
-def paired(place: Place, beside: Mapping[str, Cells], asked: Asked, metric: str) -> Iterator[Contrast]:
-    """The pairs of a contrast at a place, a first; b may stand beside it."""
+def compared_once() -> Among:
+    """`facets.compared`, asked once of the same methods: those of most places are."""
+    known: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[tuple[str, str]]] = {}
+
+    def among(methods: Iterable[str], asked: Asked, others: Iterable[str]) -> list[tuple[str, str]]:
+        key = asked.a, asked.b, tuple(methods), tuple(others)
+        if key not in known:
+            known[key] = compared(key[2], asked, key[3])
+        return known[key]
+
+    return among
+
+
+def paired(place: Place, beside: Mapping[str, Cells], asked: Asked, metric: str, among: Among) -> Iterator[Contrast]:
+    """The pairs of a contrast at a place, a first; b may stand beside it. `among` tells which these are."""
     here = {method: cells for (method, arm), cells in place.cells.items() if arm is None}
-    for a, b in compared(list(here), asked, list(beside)):
+    for a, b in among(here, asked, beside):
         yield _contrast(asked.name, (a, here[a]), (b, here[b] if b in here else beside[b]), metric)
 
 
@@ -150,6 +165,7 @@ def _contrast(name: str, a: tuple[str, Cells], b: tuple[str, Cells], metric: str
         identical=False,
         collapsed=(cells.count("collapsed"), others.count("collapsed")),
         absent="; ".join(dict.fromkeys(missing)),
+        about=method,
     )
 
 
@@ -194,5 +210,8 @@ def _table(found: Contrasted) -> Table:
         tuple(rows),
         (False, *(True,) * (len(headers) - 2), False),
         whole=True,
+        dataset=family.place.dataset,
+        methods=tuple(contrast.about for contrast, _ in judged if contrast.absent != NOT_YET),
+        holes=tuple(len(contrast.pairs) < contrast.planned for contrast, _ in judged if contrast.absent != NOT_YET),
         legend=(*_LEGEND, *([] if margin is None else [_EQUIVALENCE]), *([_COLLAPSED] if collapse else []), *words),
     )

@@ -97,6 +97,12 @@ def warning(found: Sequence[Outcome]) -> str:
     return "" if any(outcome.state in _JUDGED for outcome in found) or not found else "NO CONTROL COULD BE JUDGED HERE"
 
 
+def sound(found: Sequence[Outcome]) -> bool:
+    """Whether some control could be judged, and none failed."""
+    states = {outcome.state for outcome in found}
+    return "FAILED" not in states and bool(states & _JUDGED)
+
+
 def controls(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """One table: every control in every family. Its caption is a banner where one failed or none could be judged."""
     judged = [
@@ -129,6 +135,8 @@ def controls(suite: str, presentation: Presentation, results: Results) -> list[T
             tuple(rows),
             (False, *(False for _ in place), True, True, False, False),
             whole=True,
+            methods=tuple(method_name(str(outcome.control.method)) for outcome in judged),
+            alarm=not sound(judged),
             legend=_legend(metric),
         )
     ]

@@ -29,26 +29,26 @@ def curves(suite: str, presentation: Presentation, results: Results) -> list[Tab
     """
     found: list[Table] = []
     for task in tasks(suite, presentation, results):
-        points = _front(task)
+        points = {key: [_share(density) for density in found] for key, found in on_front(task).items()}
         for arm in task.arms:
             title = f"{task.title} · {arm}" if arm else task.title
-            methods = _ordered(task, arm, presentation.primary.density)
+            methods = ordered(task, arm, presentation.primary.density)
             shown = [m for m in methods if any(r for c in task.of(m, arm).values() for r in c.records.values())]
             details = "; ".join(t for t in (_details(task, arm, presentation), less_tuned(task, arm, shown)) if t)
             caption = captioned(title, details, without_record(len(methods) - len(shown)))
             at = presentation.primary.density
             where = "at a method's own density" if at is None else f"at density {at:g}"
-            found.append(_table(caption, shown, quality(task, arm, points)))
-            found.append(_table(captioned(title, f"controls and cost {where}"), shown, cost(task, arm, at)))
+            found.append(_table(task, arm, caption, shown, quality(task, arm, points)))
+            found.append(_table(task, arm, captioned(title, f"controls and cost {where}"), shown, cost(task, arm, at)))
             if task.most_candidates > 1:
-                found.append(_table(captioned(title, _CHOICE), shown, recipes(task, arm)))
+                found.append(_table(task, arm, captioned(title, _CHOICE), shown, recipes(task, arm)))
     return found
 
 
 _CHOICE = "recipe with the highest mean validation accuracy, chosen for each method and density by itself"
 
 
-def _table(caption: str, methods: Sequence[str], columns: Sequence[Column]) -> Table:
+def _table(task: Task, arm: str | None, caption: str, methods: Sequence[str], columns: Sequence[Column]) -> Table:
     """Of the columns in which any method has a value."""
     texts = {column.header: [column.text(method) for method in methods] for column in columns}
     kept = [column for column in columns if any(text != NONE for text in texts[column.header])]
@@ -59,10 +59,13 @@ def _table(caption: str, methods: Sequence[str], columns: Sequence[Column]) -> T
         tuple(rows),
         (False, *(column.numeric for column in kept)),
         legend=tuple((column.header, column.meaning) for column in kept if column.meaning),
+        dataset=task.dataset,
+        methods=tuple(methods),
+        holes=tuple(task.unfinished(method, arm)[0] > 0 for method in methods),
     )
 
 
-def _ordered(task: Task, arm: str | None, primary: float | None) -> list[str]:
+def ordered(task: Task, arm: str | None, primary: float | None) -> list[str]:
     """Methods with a grid before those with a density of their own, complete ones before others, best first."""
 
     def place(method: str) -> tuple[bool, bool, bool, float, str]:
@@ -87,20 +90,24 @@ def _details(task: Task, arm: str | None, presentation: Presentation) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _front(task: Task) -> dict[tuple[str, str | None], list[str]]:
-    """By method and arm, the densities at which it is on the front of accuracy, MACs and trainings."""
+def on_front(task: Task) -> dict[tuple[str, str | None], list[float | None]]:
+    """By method and arm, the densities at which it is on the front of accuracy, MACs and trainings; None its own."""
     metrics = (task.curve.metric, "kept_macs", "trainings")
     points: list[tuple[float, ...]] = []
-    names: list[tuple[tuple[str, str | None], str]] = []
+    names: list[tuple[tuple[str, str | None], float | None]] = []
     for arm in task.arms:
         for method in task.methods(arm):
             for density, cells in task.of(method, arm).items():
                 values = [list(cells.values(metric).values()) for metric in metrics]
                 if all(len(found) == len(cells.records) for found in values):
                     points.append(tuple(fmean(found) for found in values))
-                    names.append(((method, arm), "own" if density is None else percent(density)))
-    found: dict[tuple[str, str | None], list[str]] = {}
-    for (key, density_text), on_it in zip(names, front(points, (True, False, False)), strict=True):
+                    names.append(((method, arm), density))
+    found: dict[tuple[str, str | None], list[float | None]] = {}
+    for (key, density), on_it in zip(names, front(points, (True, False, False)), strict=True):
         if on_it:
-            found.setdefault(key, []).append(density_text)
+            found.setdefault(key, []).append(density)
     return found
+
+
+def _share(density: float | None) -> str:
+    return "own" if density is None else percent(density)

@@ -108,7 +108,7 @@ def _table(group: Sequence[Place], expectations: Sequence[Expectation]) -> Table
         for q in _QUANTITIES
     ]
     dense = next((cells for name, cells in found.items() if name == DENSE), None)
-    rows, reasons = [], {}
+    rows, reasons, methods, holes = [], {}, [], []
     for place, (name, cells) in enumerate(found.items()):
         known = next(record for record in cells.records.values() if record is not None)
         fitting = expectation_of(known.row, expectations)
@@ -126,11 +126,14 @@ def _table(group: Sequence[Place], expectations: Sequence[Expectation]) -> Table
         n = len(_values(cells, "square_slope"))
         planned = len(cells.records)
         count = str(n) if n == planned else f"{n}/{planned}"
+        methods.append(known.row.method)
+        holes.append(n < planned)
         rows.append((name, *shown, _beyond(cells, dense), theory, agreement, count))
     return Table(
         f"drift of w² while training · {replace(group[0], density=None).title}", _HEADERS, tuple(rows),
         (False, *(True, True, False) * 3, True, False, False, True), whole=True,
-        legend=(*_LEGEND, *sorted(reasons.items())),
+        legend=(*_LEGEND, *sorted(reasons.items())), dataset=group[0].dataset, methods=tuple(methods),
+        holes=tuple(holes),
     )  # fmt: skip
 
 

@@ -42,7 +42,8 @@ _LEGEND = (
 class Square:
     """One method and arm: the 2 × 2 of masks and weights."""
 
-    name: str
+    method: str
+    arm: str
     planned: int
     values: Mapping[int, tuple[float, float, float, float]]
     """By repetition, in the order clean, mask, weights, both of what is altered."""
@@ -50,6 +51,11 @@ class Square:
     """Repetitions in which a network of the four has no path."""
     identical: bool
     """Whether no alteration changes the ticket."""
+
+    @property
+    def name(self) -> str:
+        """Method and arm."""
+        return f"{self.method} · {self.arm}"
 
     @property
     def mask(self) -> list[float]:
@@ -81,7 +87,8 @@ def squares(place: Place, metric: str) -> list[Square]:
         by_mask, by_weights = (cell.values(metric) for cell in cells[1:3])
         found.append(
             Square(
-                name=f"{method} · {arm}",
+                method=method,
+                arm=arm,
                 planned=joint.planned,
                 values={
                     n: (clean, by_mask[n], by_weights[n], both)
@@ -113,6 +120,9 @@ def factors(suite: str, presentation: Presentation, results: Results) -> list[Ta
                 (False, *(True,) * 8),
                 whole=True,
                 legend=_LEGEND,
+                dataset=place.dataset,
+                methods=tuple(square.method for square in rows),
+                holes=tuple(len(square.values) < square.planned for square in rows),
             )
         )  # fmt: skip
     return found

@@ -12,7 +12,7 @@ from prunebench.records.metrics import METRICS
 from prunebench.records.overrides import comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Column, Presentation, Primary
@@ -25,7 +25,7 @@ def leaderboard(suite: str, presentation: Presentation, results: Results) -> lis
     Methods are ordered by the mean of the primary metric in its direction. A method with failed or missing cells stands
     after those without, its count of good cells shown; nothing is imputed.
     """
-    records = {record.row: record for record in results.records}
+    records = results.by_row
     groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in results.rows:
         if row.suite == suite:
@@ -38,7 +38,9 @@ def leaderboard(suite: str, presentation: Presentation, results: Results) -> lis
     ]
 
 
-def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]], records: dict[Row, Record]) -> Table:
+def _table(
+    presentation: Presentation, title: str, methods: dict[str, list[Row]], records: Mapping[Row, Record]
+) -> Table:
     lines: list[tuple[tuple[bool, float, str], tuple[str, ...]]] = []
     everything: list[Record] = []
     untouched = 0
@@ -64,6 +66,9 @@ def _table(presentation: Presentation, title: str, methods: dict[str, list[Row]]
         tuple(line for _, line in lines),
         (False, *(column.label is None for column in presentation.column), True),
         legend=tuple((column.header, _meaning(column)) for column in presentation.column),
+        dataset=next(row.dataset for rows in methods.values() for row in rows),
+        methods=tuple(method for (_, _, method), _ in lines),
+        holes=tuple(holes for (holes, _, _), _ in lines),
     )
 
 

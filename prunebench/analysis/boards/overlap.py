@@ -43,19 +43,22 @@ def overlap(suite: str, presentation: Presentation, results: Results) -> list[Ta
     """One table a task and density: intersection over union of masks, beside what chance gives."""
     rows = ((place, tuple(_rows(place))) for place in places(suite, results))
     return [
-        Table(f"overlap of masks · {place.title}", _HEADERS, own, _NUMERIC, whole=True, legend=_LEGEND)
+        Table(
+            f"overlap of masks · {place.title}", _HEADERS, tuple(row for _, row in own), _NUMERIC, whole=True,
+            legend=_LEGEND, dataset=place.dataset, methods=tuple(method for method, _ in own),
+        )
         for place, own in rows
         if own
-    ]
+    ]  # fmt: skip
 
 
-def _rows(place: Place) -> Iterator[tuple[str, ...]]:
-    """Of every method: seeds, arms that change the mask, and in one row those that never do."""
+def _rows(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """By method: seeds, arms that change the mask, and in one row those that never do."""
     arms = place.arms()
     for method in dict.fromkeys(method for method, _ in place.cells):
         seeds = _overlaps(place.of(method, None), "overlap_seeds")
         if seeds:
-            yield _row(f"{method} · {_SEEDS}", seeds)
+            yield method, _row(f"{method} · {_SEEDS}", seeds)
         same: dict[str, list[tuple[float, float | None]]] = {}
         for own, arm in arms:
             if own != method or not (known := _overlaps(place.of(own, arm), "overlap")):
@@ -63,9 +66,9 @@ def _rows(place: Place) -> Iterator[tuple[str, ...]]:
             if all(value == 1 for value, _ in known):
                 same[arm] = known
             else:
-                yield _row(f"{method} · {arm}", known)
+                yield method, _row(f"{method} · {arm}", known)
         if same:
-            yield _row(f"{method} · {', '.join(same)}", [pair for known in same.values() for pair in known])
+            yield method, _row(f"{method} · {', '.join(same)}", [pair for known in same.values() for pair in known])
 
 
 def _overlaps(cells: Cells, metric: str) -> list[tuple[float, float | None]]:

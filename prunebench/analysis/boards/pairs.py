@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Interval, Verdict
-    from prunebench.records.presentation import Presentation
+    from prunebench.records.presentation import Presentation, Verdicts
     from prunebench.records.schema import Record
 
 UNTOUCHED = ""
@@ -84,7 +84,11 @@ class Place:
 
 def places(suite: str, results: Results) -> list[Place]:
     """Every task and density of a suite, in the order of the plan."""
-    records = {record.row: record for record in results.records}
+    return results.once(("places", suite), lambda: _places(suite, results))
+
+
+def _places(suite: str, results: Results) -> list[Place]:
+    records = results.by_row
     found: dict[
         tuple[str, str, str | None, float | None, str, str], dict[tuple[str, str | None], dict[int, Record | None]]
     ]
@@ -116,6 +120,8 @@ class Contrast:
     """Repetitions in which the reference's, and the arm's, network has no path."""
     absent: str
     """Why the arm has no repetition at all; empty if it has one."""
+    about: str = ""
+    """Spec of the method that is looked at, where `method` is not it."""
 
     @property
     def name(self) -> str:
@@ -216,6 +222,10 @@ def families(suite: str, presentation: Presentation, results: Results) -> list[F
     """
     if (judged := presentation.verdicts) is None:
         raise ValueError("arms cannot be judged without a margin")
+    return results.once(("families", suite, judged.model_dump_json()), lambda: _families(suite, judged, results))
+
+
+def _families(suite: str, judged: Verdicts, results: Results) -> list[Family]:
     found = []
     for place in places(suite, results):
         if arms := place.arms():

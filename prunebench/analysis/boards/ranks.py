@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,24 @@ _LEVEL = 0.05
 _UNFINISHED, _SHORT = "cells missing or failed", "no area"
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """Methods ranked across tasks."""
+
+    methods: tuple[str, ...]
+    found: Ranking
+    """Methods in this order."""
+    outcomes: tuple[tuple[float | str, ...], ...]
+    """By task and method: mean area, or why there is none that counts."""
+    partly: tuple[str, ...]
+    """Methods that are not planned on every task."""
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether Friedman's test finds any difference."""
+        return self.found.p_f < _LEVEL
+
+
 def ranks(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """Mean rank by area, Friedman's test and groups that Nemenyi's test cannot tell apart; a line below five tasks.
 
@@ -28,41 +47,30 @@ def ranks(suite: str, presentation: Presentation, results: Results) -> list[Tabl
     why. Methods without area in any task are left out, and so are tasks in which no method has one. A method that is
     not planned on every task has no rank: last places that it was never in the running for would be differences.
     """
-    outcomes = [
-        {method: _outcome(task, method) for method in task.methods(None)}
-        for task in tasks(suite, presentation, results)
-    ]
-    outcomes = [task for task in outcomes if any(isinstance(found, float) for found in task.values())]
-    known = {m for task in outcomes for m, found in task.items() if isinstance(found, float)}
-    methods = sorted(m for m in known if all(m in task for task in outcomes))
-    if len(outcomes) < FEWEST_TASKS:
-        return [_note(f"none across fewer than {FEWEST_TASKS} tasks; tasks with an area: {len(outcomes)}")]
-    if len(methods) < 2:
-        return [_note(f"none of fewer than two methods; methods with an area, planned on every task: {len(methods)}")]
-    table = [[task[method] for method in methods] for task in outcomes]
-    found = ranking(
-        [[v if isinstance(v, float) else None for v in row] for row in table], higher_is_better=True, alpha=_LEVEL
-    )
-    told_apart = found.p_f < _LEVEL
+    ranked = across_tasks(suite, presentation, results)
+    if isinstance(ranked, str):
+        return [_note(ranked)]
+    found, told_apart = ranked.found, ranked.told_apart
     apart = "" if told_apart else "; methods are not told apart"
-    if partly := sorted(known.difference(methods)):
-        apart += f"; not planned on every task, so without a rank: {', '.join(partly)}"
+    if ranked.partly:
+        apart += f"; not planned on every task, so without a rank: {', '.join(ranked.partly)}"
     groups = _letters(found) if told_apart else {}
     lines = [
-        (rank, method, groups.get(i, NONE), _reasons([row[i] for row in table]))
-        for i, (method, rank) in enumerate(zip(methods, found.mean_ranks, strict=True))
+        (rank, method, groups.get(i, NONE), _reasons([row[i] for row in ranked.outcomes]))
+        for i, (method, rank) in enumerate(zip(ranked.methods, found.mean_ranks, strict=True))
     ]
     tests = f"Friedman p {_p(found.p)} by χ², {_p(found.p_f)} by F"
     tests += f", Nemenyi's critical difference {found.critical_difference:.2f}"
     return [
         Table(
-            f"ranks by area across {len(outcomes)} tasks — {tests}{apart}",
+            f"ranks by area across {len(ranked.outcomes)} tasks — {tests}{apart}",
             ("method", "mean rank", *(("groups",) if told_apart else ()), "ranked last in"),
             tuple(
                 (method, f"{rank:.2f}", *((letters,) if told_apart else ()), reasons)
                 for rank, method, letters, reasons in sorted(lines)
             ),
             (False, True, *((False,) if told_apart else ()), False),
+            methods=tuple(method for _, method, *_ in sorted(lines)),
             legend=(
                 ("mean rank", "over tasks, by mean area; 1 is best, equal areas share the mean of their ranks"),
                 *((("groups", _GROUPS),) if told_apart else ()),
@@ -71,6 +79,26 @@ def ranks(suite: str, presentation: Presentation, results: Results) -> list[Tabl
             ),
         )
     ]  # fmt: skip
+
+
+def across_tasks(suite: str, presentation: Presentation, results: Results) -> Ranked | str:
+    """Methods ranked by area, or why none are."""
+    outcomes = [
+        {method: _outcome(task, method) for method in task.methods(None)}
+        for task in tasks(suite, presentation, results)
+    ]
+    outcomes = [task for task in outcomes if any(isinstance(found, float) for found in task.values())]
+    known = {m for task in outcomes for m, found in task.items() if isinstance(found, float)}
+    methods = sorted(m for m in known if all(m in task for task in outcomes))
+    if len(outcomes) < FEWEST_TASKS:
+        return f"none across fewer than {FEWEST_TASKS} tasks; tasks with an area: {len(outcomes)}"
+    if len(methods) < 2:
+        return f"none of fewer than two methods; methods with an area, planned on every task: {len(methods)}"
+    table = [[task[method] for method in methods] for task in outcomes]
+    found = ranking(
+        [[v if isinstance(v, float) else None for v in row] for row in table], higher_is_better=True, alpha=_LEVEL
+    )
+    return Ranked(tuple(methods), found, tuple(map(tuple, table)), tuple(sorted(known.difference(methods))))
 
 
 _GROUPS = (

@@ -66,6 +66,7 @@ def ratios(suite: str, presentation: Presentation, results: Results) -> list[Tab
 def _table(place: Place, results: Results) -> Table | None:
     methods = sorted(dict.fromkeys(method for method, _ in place.cells), key=lambda m: Spec.parse(m).name != _SMART)
     rows: list[tuple[list[str], str, list[str]]] = []
+    shown_methods: list[str] = []
     layers: tuple[str, ...] = ()
     for method in methods:
         for arm in (None, *_altering([arm for own, arm in place.arms() if own == method])):
@@ -75,6 +76,7 @@ def _table(place: Place, results: Results) -> Table | None:
             name = f"{method} · {arm}" if arm else method
             shown = [f"{found.means[i]:.2f}" for i in _chosen(len(layers))]
             change = largest_change(place, method, arm, found, results) if arm else (NONE, NONE)
+            shown_methods.append(method)
             rows.append(([name, *shown], depth_trend(found.means), [*change, str(len(found.ratios))]))
     if not rows:
         return None
@@ -88,6 +90,8 @@ def _table(place: Place, results: Results) -> Table | None:
         (False, *(True for _ in chosen), *([True] if deep else []), True, False, True),
         whole=True,
         legend=tuple(pair for pair in _LEGEND if deep or pair[0] != "depth"),
+        dataset=place.dataset,
+        methods=tuple(shown_methods),
     )
 
 

@@ -58,7 +58,11 @@ class Part:
 
 
 def parts(results: Results) -> list[Part]:
-    """The sections of a run that have tables, suite by suite."""
+    """The sections of a run that have tables, suite by suite; made once."""
+    return results.once("parts", lambda: _made(results))
+
+
+def _made(results: Results) -> list[Part]:
     asked = [(suite["name"], Presentation.model_validate(suite["presentation"])) for suite in results.plan["suites"]]
     return [
         Part(suite, section, presentation, tuple(tables))

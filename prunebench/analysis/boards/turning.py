@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE, mean_text
 from prunebench.analysis.boards.columns import percent
-from prunebench.analysis.boards.contrasts import metrics, own_density, paired, size_of
+from prunebench.analysis.boards.contrasts import compared_once, metrics, own_densities, paired, size_of
 from prunebench.analysis.boards.pairs import measured, places
 from prunebench.analysis.curves import first_crossing
 from prunebench.analysis.statistics.verdicts import decide
 from prunebench.analysis.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prunebench.analysis.boards.pairs import Contrast, Place
     from prunebench.analysis.results import Results
@@ -59,25 +59,32 @@ _LEGEND = (
 
 def turning(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """One table a task and metric, where a contrast has two fractions."""
+    return [_table(place, metric, lines) for place, metric, lines in by_fraction(suite, presentation, results)]
+
+
+def by_fraction(
+    suite: str, presentation: Presentation, results: Results
+) -> Iterator[tuple[Place, str, dict[str, dict[float, Contrast]]]]:
+    """Of every task and metric, the contrasts that have two fractions; the place is the task's first."""
     assert presentation.verdicts is not None, "the section needs [verdicts]"
     every = places(suite, results)
+    beside_of = own_densities(every)
+    among = compared_once()
     tasks: dict[tuple[str, str, str | None, str], list[Place]] = {}
     for place in every:
         if place.density is not None:
             tasks.setdefault(place.task, []).append(place)
-    found = []
     for task in tasks.values():
         for metric in metrics(presentation.verdicts, presentation.contrast):
             lines: dict[str, dict[float, Contrast]] = {}
             for asked in presentation.contrast:
                 if metric in (asked.metrics or [presentation.verdicts.metric]):
                     for place in task:
-                        for pair in paired(place, own_density(place, every), asked, metric):
+                        for pair in paired(place, beside_of(place), asked, metric, among):
                             lines.setdefault(pair.name, {})[_pruned(place)] = pair
             lines = {name: line for name, line in lines.items() if len(line) > 1}
             if any(pair.pairs for line in lines.values() for pair in line.values()):
-                found.append(_table(task[0], metric, lines))
-    return found
+                yield task[0], metric, lines
 
 
 def _pruned(place: Place) -> float:
@@ -99,6 +106,8 @@ def _table(place: Place, metric: str, lines: Mapping[str, Line]) -> Table:
         (False, *(True,) * len(fractions), False, False, True),
         whole=True,
         legend=_LEGEND,
+        dataset=place.dataset,
+        methods=tuple(next(iter(line.values())).about for line in lines.values()),
     )
 
 

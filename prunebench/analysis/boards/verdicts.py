@@ -95,9 +95,11 @@ def _table(family: Family, alarm: str) -> Table:
     size = digits(family.metric)
     collapse = any(sum(contrast.collapsed) for contrast in family.contrasts)
     rows = []
+    shown = []
     for contrast, verdict in family.judged.values():
         if contrast.absent == NOT_YET:
             continue
+        shown.append(contrast)
         means = contrast.means
         untouched, arm = (f"{value:.{size}f}" for value in means) if means else (NONE, NONE)
         rows.append((
@@ -109,7 +111,7 @@ def _table(family: Family, alarm: str) -> Table:
             p_text(verdict.p_equivalence),
             contrast.n,
             *([dead(contrast)] if collapse else []),
-            _said(contrast, verdict, size),
+            said_of(contrast, verdict, size),
         ))  # fmt: skip
     left = len(family.contrasts) - len(rows)
     later = f" ({left} without a record yet)" if left else ""
@@ -125,11 +127,15 @@ def _table(family: Family, alarm: str) -> Table:
         tuple(rows),
         (False, True, True, True, True, True, True, *([True] if collapse else []), False),
         whole=True,
+        dataset=family.place.dataset,
+        methods=tuple(contrast.method for contrast in shown),
+        holes=tuple(len(contrast.pairs) < contrast.planned for contrast in shown),
+        alarm=bool(alarm),
         legend=(*_LEGEND, *([_COLLAPSED] if collapse else []), *(pair for pair in WORDS if pair[0] in said)),
     )  # fmt: skip
 
 
-def _said(contrast: Contrast, verdict: Verdict, size: int) -> str:
+def said_of(contrast: Contrast, verdict: Verdict, size: int) -> str:
     """The verdict, or why there is none; what an open one would take."""
     if contrast.identical:
         return verdict.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +64,11 @@ class Sheet:
 
 
 def of_results(results: Results) -> Sheet:
-    """A run, as it would be exported, with the provenance that its folder holds."""
+    """A run, as it would be exported, with the provenance that it holds."""
+    return results.once("sheet", lambda: _of_run(results))
+
+
+def _of_run(results: Results) -> Sheet:
     import polars as pl
 
     table = results.frame()
@@ -74,7 +77,7 @@ def of_results(results: Results) -> Sheet:
         pl.col(title).cast(pl.Float64 if COLUMNS[name].numbers else pl.String).alias(name)
         for name, title in used.items()
     )
-    known = [*_provenances(results.folder)]
+    known = [*results.provenance]
     rows = rows.with_columns(
         pl.when(pl.col("software").is_in(known)).then(pl.col("software")),
         pl.when(pl.col("hardware").str.len_chars() > 0).then(pl.col("hardware")),
@@ -90,13 +93,6 @@ def of_file(path: Path) -> Sheet:
     """
     rows, header = read_csv(path)
     return _sheet(path.name, rows, header, ignored(header, assigned(header)))
-
-
-def _provenances(folder: Path) -> Sequence[str]:
-    try:
-        return [*json.loads((folder / "provenance.json").read_text(encoding="utf-8"))]
-    except (OSError, ValueError):
-        return []
 
 
 def _sheet(

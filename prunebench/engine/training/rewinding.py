@@ -43,9 +43,11 @@ def trainer_of(subject: Subject, model: nn.Module, phase: Phase | None = None) -
         )
     if subject.recipe is None or subject.train is None:
         raise PruningError("the method trains: give it a task, that is data and a recipe, or a train function")
-    return Trainer(
+    trainer = Trainer(
         model, subject.recipe, subject.train, repetition=subject.repetition, device=subject.device, phase=phase
     )
+    trainer.watch = subject.watch
+    return trainer
 
 
 def train(

@@ -25,14 +25,16 @@ def _critical() -> list[Metric]:
                 f"rho_cr_{notion}",
                 "×",
                 "higher",
+                "structural",
                 f"critical compression: N over the smallest count k such that no count from k to N has the event "
                 f"that {event}",
             ),
-            Metric(f"rho_max_{notion}", "×", "none", f"bound of rho_cr_{notion}: {bound}"),
+            Metric(f"rho_max_{notion}", "×", "none", "structural", f"bound of rho_cr_{notion}: {bound}"),
             Metric(
                 f"log_ratio_{notion}",
                 "",
                 "higher",
+                "structural",
                 f"log rho_cr_{notion} / log rho_max_{notion}; 1 is maximal critical compression",
             ),
         ]
@@ -45,10 +47,11 @@ COLLAPSE = [
         "prune_over_cut",
         "",
         "lower",
+        "sampled",
         "worst round's prune size over cut size: score removed in the round over the smallest positive layer total "
         "of the score; below 1 in every round is the sufficient condition for maximal critical compression of a "
         "conserved, positive score on a network without shortcuts",
     ),
-    Metric("rounds", "rounds", "none", "rounds of scoring that were needed"),
-    Metric("evaluations", "masks", "none", "masks that were examined to find the critical compressions"),
+    Metric("rounds", "rounds", "none", "structural", "rounds of scoring that were needed"),
+    Metric("evaluations", "masks", "none", "shown", "masks that were examined to find the critical compressions"),
 ]

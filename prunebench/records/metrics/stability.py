@@ -9,17 +9,23 @@ def _shaken() -> list[Metric]:
     accuracy = "mean over pruning events of the validation accuracy just before less that just after"
     loss = "mean over pruning events of the validation loss just after less that just before"
     return [
-        Metric("events", "events", "none", "pruning events during the training, those that took nothing left out"),
-        Metric("instability_abs", "points", "none", accuracy),
-        Metric("instability_abs_total", "points", "none", accuracy.replace("mean", "sum", 1)),
-        Metric("instability_rel", "", "none", f"{accuracy}, over that before"),
-        Metric("loss_instability_abs", "nats", "none", loss),
-        Metric("loss_instability_abs_total", "nats", "none", loss.replace("mean", "sum", 1)),
-        Metric("loss_instability_rel", "", "none", f"{loss}, over that before"),
-        Metric("train_error", "%", "lower", "100 less train_accuracy"),
-        Metric("test_error", "%", "lower", "100 less test_accuracy"),
-        Metric("gap", "points", "lower", "generalisation gap: train_accuracy less test_accuracy"),
-        Metric("loss_gap", "nats", "lower", "test_loss less train_loss"),
+        Metric(
+            "events",
+            "events",
+            "none",
+            "structural",
+            "pruning events during the training, those that took nothing left out",
+        ),
+        Metric("instability_abs", "points", "none", "sampled", accuracy),
+        Metric("instability_abs_total", "points", "none", "sampled", accuracy.replace("mean", "sum", 1)),
+        Metric("instability_rel", "", "none", "sampled", f"{accuracy}, over that before"),
+        Metric("loss_instability_abs", "nats", "none", "sampled", loss),
+        Metric("loss_instability_abs_total", "nats", "none", "sampled", loss.replace("mean", "sum", 1)),
+        Metric("loss_instability_rel", "", "none", "sampled", f"{loss}, over that before"),
+        Metric("train_error", "%", "lower", "sampled", "100 less train_accuracy"),
+        Metric("test_error", "%", "lower", "sampled", "100 less test_accuracy"),
+        Metric("gap", "points", "lower", "sampled", "generalisation gap: train_accuracy less test_accuracy"),
+        Metric("loss_gap", "nats", "lower", "sampled", "test_loss less train_loss"),
     ]
 
 
@@ -46,19 +52,22 @@ def _flat() -> list[Metric]:
         "loss_rise_large": ("nats", "the same at w ± 0.1·d"),
     }
     found = [
-        Metric("hessian_top", "nats", "none", f"largest eigenvalue of {hessian}"),
+        Metric("hessian_top", "nats", "none", "sampled", f"largest eigenvalue of {hessian}"),
         Metric(
             "gradient_moment",
             "nats²",
             "none",
+            "sampled",
             "mean over those samples of the squared norm of a sample's gradient in the kept weights; uncentred: the "
             "trace of the gradients' covariance is less by the squared norm of the mean gradient",
         ),
     ]
     for name, (unit, definition) in defined.items():
         found += [
-            Metric(name, unit, "none", definition),
-            Metric(f"{name}_se", unit, "none", f"standard error of {name} over its 8 draws, for these samples"),
+            Metric(name, unit, "none", "sampled", definition),
+            Metric(
+                f"{name}_se", unit, "none", "shown", f"standard error of {name} over its 8 draws, for these samples"
+            ),
         ]
     return found
 

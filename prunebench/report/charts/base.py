@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ class Chart:
     description: str
     """What is drawn and how it is read, for those who do not see it too."""
     svg: str
-    """An `<svg>` element without script, style, fonts or identifiers of its own."""
+    """An `<svg>` element without script, style, fonts, colours or identifiers of its own."""
     table: Table
     """The numbers that are drawn."""
+
+
+def noted(charts: list[Chart], shown: int, known: int, what: str) -> list[Chart]:
+    """The charts, which say so where they are of the first so many of what is known."""
+    note = f" Only the first {shown} of {known} {what} have charts." if known > shown else ""
+    return [replace(chart, description=chart.description + note) for chart in charts] if note else charts
+
+
+def named(*parts: str) -> str:
+    """The name of a chart: what there is of its parts, as far as names go."""
+    return "-".join(part for text in parts if (part := re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")))

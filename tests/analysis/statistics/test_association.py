@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunebench.analysis.statistics.association import FEWEST, association, kendall, pearson, spearman
+from prunebench.analysis.statistics.association import FEWEST, association, kendall, kendall_p, pearson, spearman
 
 X = [0.1, 0.9, 0.4, 1.6, 1.1, 0.2, 2.0, 1.3]
 Y = [3.0, 4.0, 3.5, 3.9, 5.0, 2.0, 6.0, 4.5]
@@ -114,3 +114,29 @@ def test_input_without_a_mean_is_refused():
     broken[3][0] = (math.nan, 1.0)
     with pytest.raises(ValueError, match="not finite"):
         association(broken)
+
+
+@pytest.mark.parametrize("n", [3, 4, 8, 17, 33, 34, 60])
+@pytest.mark.parametrize("digits", [(9, 9), (0, 9), (9, 0), (0, 0)])
+def test_the_p_value_of_tau_is_scipy_s_with_and_without_ties(n, digits):
+    source = np.random.default_rng(n)
+    for strength in (0.0, 0.5, -3.0):
+        x = source.normal(size=n)
+        y = source.normal(size=n) + strength * x
+        x, y = (np.round(values, places) for values, places in zip((x, y), digits, strict=True))
+        if np.ptp(x) and np.ptp(y):
+            assert kendall_p(x, y) == pytest.approx(float(stats.kendalltau(x, y).pvalue), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [8, 33, 50])
+@pytest.mark.parametrize("swapped", [0, 1, 2])
+def test_the_p_value_of_orders_that_agree_or_nearly_do_is_exact(n, swapped):
+    """Of n! orders one has no inversion, n − 1 have one and (n + 1)(n − 2)/2 have two (Knuth 1973, 5.1.1)."""
+    x = np.arange(n, dtype=np.float64)
+    y = x.copy()
+    for i in range(swapped):
+        y[[2 * i, 2 * i + 1]] = y[[2 * i + 1, 2 * i]]
+    orders = [1, n - 1, (n + 1) * (n - 2) // 2][: swapped + 1]
+    if swapped < 2 or n <= 33:
+        assert kendall_p(x, y) == pytest.approx(2 * sum(orders) / math.factorial(n), rel=1e-12)
+        assert kendall_p(x, -y) == kendall_p(x, y)

@@ -1,0 +1,1 @@
+"""A run against a baseline, or against another run."""
