@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from prunebench.checks.base import Block, Cell
 from prunebench.errors import DuplicateNameError, NothingToDoError, SuiteError, UsageError, suggestion
 from prunebench.graph import Node, ancestors, planning
 from prunebench.records.metrics import METRICS, later_versions
-from prunebench.records.overrides import changed
+from prunebench.records.overrides import changed, repetitions
 from prunebench.records.schema import PLAN_SCHEMA, Row
-from prunebench.registry import CHECKS, DATASETS, METHODS, MODELS, RECIPES
+from prunebench.records.selection import Always, Selection, is_glob
+from prunebench.registry import ARMS, CHECKS, DATASETS, METHODS, MODELS, RECIPES
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
@@ -38,10 +39,8 @@ class Plan:
     """Its name in rows: with what `--set` changes of it."""
     cells: tuple[Cell, ...]
     environment: Environment
-    methods: tuple[str, ...] = ()
-    """What the user chose instead of the suites' own methods; empty for all of them."""
-    seeds: int | None = None
-    """Repetitions that the user chose."""
+    selection: Selection = field(default_factory=Selection)
+    """What the user chose of the suites."""
 
     @cached_property
     def run_id(self) -> str:
@@ -80,7 +79,7 @@ class Plan:
             "scale": self.label,
             "environment": self.environment.plain(),
             "steps": len(self.nodes),
-            "selection": {"methods": list(self.methods), "seeds": self.seeds},
+            "selection": self.selection.plain(),
             "rows": [cell.row.plain() for cell in self.cells],
         }
 
@@ -110,10 +109,12 @@ def make_plan(
     if twice := [name for name, count in Counter(suite.name for suite in suites).items() if count > 1]:
         raise DuplicateNameError(f"two suites are called {twice[0]!r}: run one at a time")
     cells: dict[Row, Cell] = {}
+    always: list[Always] = []
     altered = [changed(suite, scale, overrides) for suite in suites]
     for suite, label in altered:
         chosen = suite.at(scale)
         grids = list(_chosen_methods(chosen.grid, methods))
+        always += [own for grid, specs in grids if grid.always for own in _always(suite, grid, specs)]
         with planning():
             for number in range(chosen.seeds if seeds is None else seeds):
                 for grid, specs in grids:
@@ -124,9 +125,23 @@ def make_plan(
     if not cells:
         raise NothingToDoError(f"no cell in {', '.join(s.name for s in suites)} at scale {scale!r}")
     labels = " / ".join(dict.fromkeys(label for _, label in altered))
-    return Plan(
-        tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment, tuple(methods), seeds
-    )
+    named = [str(METHODS.minimal(Spec.parse(text.removeprefix("+")))) for text in methods if not is_glob(text)]
+    asked = repetitions(overrides) if seeds is None else seeds
+    selection = Selection(tuple(methods), asked, tuple(overrides), tuple(dict.fromkeys(named)), tuple(always))
+    return Plan(tuple(suite for suite, _ in altered), scale, labels, tuple(cells.values()), environment, selection)
+
+
+def _always(suite: Suite, grid: Grid, methods: Sequence[Spec]) -> Iterator[Always]:
+    """What a grid has that is there whatever is chosen."""
+    arms = (None, *(str(ARMS.minimal(Spec.parse(arm))) for arm in grid.arms))
+    recipes: list[str | None] = [str(RECIPES.minimal(spec)) for spec in grid.recipes]
+    for model, dataset in product(map(MODELS.minimal, grid.models), map(DATASETS.minimal, grid.datasets)):
+        for recipe in recipes or [None]:
+            for method in methods:
+                yield Always(
+                    suite.name, (grid.check, str(model), str(dataset), recipe), str(method), arms,
+                    (None, *grid.densities),
+                )  # fmt: skip
 
 
 def _fitting(suite: Suite, grid: Grid, methods: Sequence[Spec], grids: Sequence[Grid]) -> list[Spec]:
@@ -206,7 +221,7 @@ def _chosen_methods(grids: Sequence[Grid], wanted: Sequence[str]) -> Iterator[tu
     replaced = [text for text in wanted if not text.startswith("+")]
     own = {id(grid): [METHODS.minimal(spec) for spec in grid.methods] for grid in grids}
     every = sorted({str(spec) for specs in own.values() for spec in specs})
-    for glob in filter(_is_glob, replaced):
+    for glob in filter(is_glob, replaced):
         if not fnmatch.filter(every, glob):
             raise UsageError(f"no method of the suite matches {glob!r}{suggestion(glob, every)}")
     extra = [METHODS.minimal(Spec.parse(text)) for text in added]
@@ -218,12 +233,8 @@ def _chosen_methods(grids: Sequence[Grid], wanted: Sequence[str]) -> Iterator[tu
         if replaced:
             specs = []
             for text in replaced:
-                if _is_glob(text):
+                if is_glob(text):
                     specs += [spec for spec in own[id(grid)] if fnmatch.fnmatchcase(str(spec), text)]
                 else:
                     specs.append(METHODS.minimal(Spec.parse(text)))
         yield grid, list(dict.fromkeys([*specs, *extra]))
-
-
-def _is_glob(text: str) -> bool:
-    return "*" in text or "?" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from prunebench.environment import Environment
 
 _LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mnist1d", "pillow")
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+"""Variables by which libraries other than torch are told what instructions to use."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+_CPUINFO = re.compile(r"^([^\t:]+)[\t ]*: *(.+?) *$", re.MULTILINE)
+_GENERATION = {"family": "cpu family", "model": "model", "stepping": "stepping"}
 
 
 def provenance(environment: Environment, plugins: tuple[str, ...]) -> dict[str, Any]:
@@ -36,6 +42,18 @@ def provenance(environment: Environment, plugins: tuple[str, ...]) -> dict[str, 
     }
 
 
+def instructions() -> str:
+    """The instruction set that torch computes with here, such as `AVX512`: code of another adds in another order.
+
+    It is not the processor's alone: `ATEN_CPU_CAPABILITY` lowers it, and what lowers that of others stands beside it.
+    Imports torch.
+    """
+    import torch
+
+    told = [f"{name}={value}" for name in _LIMITS if (value := os.environ.get(name))]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *told])
+
+
 def digest_of(found: dict[str, Any]) -> str:
     """12 hexadecimal digits that stand for a provenance."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
@@ -46,12 +64,15 @@ def _is_command() -> bool:
 
 
 def _processor() -> str:
-    """Model of the processor: two of one model give the same bits with the same libraries. Empty where none is told."""
+    """Model of the processor, with the numbers that tell generations of one name apart; empty where none is told."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        told = dict(_CPUINFO.findall(Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n", 1)[0]))
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor()
+        told = {}
+    if "model name" not in told:
+        return platform.processor()
+    numbers = [f"{name} {told[key]}" for name, key in _GENERATION.items() if key in told]
+    return ", ".join([told["model name"], " ".join(numbers)] if numbers else [told["model name"]])
 
 
 def _git() -> dict[str, Any] | None:

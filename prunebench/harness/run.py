@@ -23,7 +23,7 @@ from prunebench.harness.journal import Journal
 from prunebench.harness.lock import locked
 from prunebench.harness.plan import Plan, make_plan
 from prunebench.harness.progress import Progress, Silence
-from prunebench.harness.provenance import digest_of, provenance
+from prunebench.harness.provenance import digest_of, instructions, provenance
 from prunebench.harness.worker import Setting
 from prunebench.spec import Spec
 from prunebench.tasks.datasets import identity
@@ -93,6 +93,8 @@ def execute_run(plan: Plan, options: RunOptions, show: Callable[[int, int], Prog
         if options.download:
             _download({cell.row.dataset for cell in cells}, options)
         origin = provenance(plan.environment, options.plugins)
+        if cells:  # without any there is nothing that needs torch
+            origin["instructions"] = instructions()
         _write_beside(folder, plan, origin)
         interrupt = stack.enter_context(Interrupt(raises=options.executor == "inline"))
         display = stack.enter_context(show(len(plan.cells), resumed) if show else Silence())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,13 @@ SEVERAL = "several"
 _NUMERICAL = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "mnist1d")
 """Libraries whose code computes or makes data."""
 
+_ARCHITECTURE = re.compile(
+    r"x86(_64)?|amd64|i[3-6]86|arm(64|v\d+\w*)?|aarch64(_be)?|ppc(64(le)?)?|powerpc|s390x?|riscv(32|64)?|"
+    r"loongarch64|mips\w*|sparc\w*|alpha|ia64",
+    re.IGNORECASE,
+)
+"""What systems say in place of a model: one word for many processors, whose bits differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -25,6 +33,8 @@ class Origin:
     """Of the package's checkout, with `+` where it had changes."""
     platform: str = ""
     processor: str = ""
+    instructions: str = ""
+    """Instruction set of the processor that torch used."""
     libraries: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,6 +55,7 @@ class Origin:
             _common(found, lambda one: _commit(one.get("git"))),
             _common(found, lambda one: one.get("platform", "")),
             _common(found, lambda one: one.get("processor", "")),
+            _common(found, lambda one: one.get("instructions", "")),
             {name: _common([one.get("libraries", {}) for one in found], itemgetter(name)) for name in names},
             dict(environment),
         )
@@ -52,20 +63,22 @@ class Origin:
     def apart(self, other: Origin) -> list[str]:
         """What makes this another platform than that; nothing where the same code gives the same bits.
 
-        That is equal devices, threads and so on, processors of one known model, and the same numerical libraries.
+        That is equal devices, threads and so on, processors of one known model that were used with the same
+        instructions, and the same numerical libraries. The name of an architecture is no model.
         """
         pairs = {
             **{name: (self.environment.get(name), other.environment.get(name))
                for name in sorted({*self.environment, *other.environment})},
             "platform": (self.platform, other.platform),
-            "processor": (self.processor, other.processor),
+            "processor": (_model(self.processor), _model(other.processor)),
+            "instructions": (self.instructions, other.instructions),
             **{name: (self.libraries.get(name), other.libraries.get(name)) for name in _NUMERICAL},
         }  # fmt: skip
         # The environment's torch is the minor version of the library's.
         return [
             f"{name} {_told(one)} and {_told(two)}"
             for name, (one, two) in pairs.items()
-            if one != two or one in {"", SEVERAL, None}
+            if one != two or one in ("", SEVERAL, None)
         ]
 
     @property
@@ -83,9 +96,13 @@ def _common(found: Sequence[Mapping[str, Any]], value: Callable[[Mapping[str, An
     return values.pop() if len(values) == 1 else SEVERAL if values else ""
 
 
+def _model(processor: str) -> str:
+    return "" if _ARCHITECTURE.fullmatch(processor.strip()) else processor
+
+
 def _commit(git: Mapping[str, Any] | None) -> str:
     return f"{git['commit']}{'+' * bool(git.get('dirty'))}" if git and git.get("commit") else ""
 
 
 def _told(value: object) -> str:
-    return str(value) if value not in {None, ""} else "unknown"
+    return str(value) if value not in (None, "") else "unknown"

@@ -38,6 +38,11 @@ def unaltered(scale: str) -> str:
     return scale.split(MARK, maxsplit=1)[0]
 
 
+def repetitions(overrides: Sequence[str]) -> int | None:
+    """What `--set seeds=N` says; None where it is not among those that validated."""
+    return next((int(value) for key, value in map(_pair, overrides) if key == "seeds"), None)
+
+
 def changed(suite: Suite, scale: str, overrides: Sequence[str]) -> tuple[Suite, str]:
     """The suite with a changed scale, and the scale's name in rows.
 
