@@ -84,7 +84,7 @@ class Results:
     def statuses(self) -> Counter[str]:
         """How many cells have each status; `missing` for those without a record."""
         counts = Counter[str](record.status for record in self.records)
-        if missing := len(self.rows) - len(self.records):
+        if missing := len(self.missing()):
             counts["missing"] = missing
         return counts
 
@@ -125,6 +125,8 @@ class Results:
 def load_results(place: Path) -> Results:
     """Read a run from its folder or an archive of it.
 
+    The last record of a row counts; one of a row that is not planned is none of the run's, and left out.
+
     Raises:
         StoreError: no readable run is there.
     """
@@ -135,11 +137,16 @@ def load_results(place: Path) -> Results:
             rows = [Row.from_plain(plain) for plain in plan["rows"]]
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{place} holds no readable run: {PLAN}: {type(error).__name__}: {error}") from error
-        order = {row: number for number, row in enumerate(rows)}
-        records = sorted(read_records(source, rows), key=lambda record: order.get(record.row, len(order)))
+        planned = list(dict.fromkeys(rows))
+        # Records share the planned rows, so that identity tells what takes a hundred thousand hashes otherwise.
+        found: dict[int, Record | None] = dict.fromkeys(map(id, planned))
+        for record in read_records(source, planned):
+            if id(record.row) in found:
+                found[id(record.row)] = record
+        records = [record for record in found.values() if record is not None]
     _refuse_versions(place, records)
     results = Results(place, plan, tuple(records), source)
-    vars(results)["rows"] = list(order)  # read already
+    vars(results)["rows"] = planned  # read already
     return results
 
 

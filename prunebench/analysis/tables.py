@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "md", "csv", "json")
 _LONGEST = 100
 _WHOLE = 2000
+_NUMERIC = re.compile(r"""[+-]\.?\d(?:\d|(?<=\d)e[+-]?\d|[^\w=@|!'"])*""")
+"""A signed number and what may stand behind it, as an interval: no word, hence no function and no reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,15 @@ def render(tables: Sequence[Table], format: str, width: int | None = None) -> st
 def _in_markdown(table: Table) -> str:
     from tabulate import tabulate
 
-    rows = [[_markdown(cell) for cell in row] for row in table.rows]
+    rows = [[escaped(cell) for cell in row] for row in table.rows]
     body = tabulate(
         rows,
-        [_markdown(header) for header in table.headers],
+        [escaped(header) for header in table.headers],
         tablefmt="pipe",
         colalign=table.alignments if rows else None,
         disable_numparse=True,
     )
-    return f"**{_markdown(table.caption)}**\n{body}\n" if table.caption else f"{body}\n"
+    return f"**{escaped(table.caption)}**\n{body}\n" if table.caption else f"{body}\n"
 
 
 def _on_terminal(table: Table, width: int | None) -> str:
@@ -162,16 +164,25 @@ def _csv(tables: Sequence[Table]) -> str:
             if headers is not None:
                 text.write("\n")
             headers = table.headers
-            writer.writerow(["table", *headers] if several else headers)
-        writer.writerows([table.caption, *row] if several else row for row in table.rows)
+            writer.writerow(map(_inert, ["table", *headers] if several else headers))
+        writer.writerows(map(_inert, [table.caption, *row] if several else row) for row in table.rows)
     return text.getvalue()
+
+
+def _inert(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula, without control characters; numbers stay as they are."""
+    text = _printable(text)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) and not _NUMERIC.fullmatch(text) else text
+
+
+def _printable(text: str) -> str:
+    """With spaces in place of control characters."""
+    return text if text.isprintable() else "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
     """One line without control characters, long names cut: a method's name is somebody else's input."""
-    if not text.isprintable():
-        text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
-    line = re.sub(r"\s+", " ", text).strip()
+    line = re.sub(r"\s+", " ", _printable(text)).strip()
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
@@ -180,7 +191,7 @@ def _stacked(header: str) -> str:
     return header.replace(" ", "\n")
 
 
-def _markdown(text: str, longest: int = _WHOLE) -> str:
-    """Escaped; an underscore inside a word means nothing to Markdown and stays readable."""
-    escaped = re.sub(r"([|\\`*<>\[\]])", r"\\\1", one_line(text, longest))
-    return re.sub(r"(?<![^\W_])_+|_+(?![^\W_])", lambda found: r"\_" * len(found[0]), escaped)
+def escaped(text: str, longest: int = _WHOLE) -> str:
+    """Escaped for Markdown; an underscore inside a word means nothing to it and stays readable."""
+    plain = re.sub(r"([|\\`*<>\[\]])", r"\\\1", one_line(text, longest))
+    return re.sub(r"(?<![^\W_])_+|_+(?![^\W_])", lambda found: r"\_" * len(found[0]), plain)

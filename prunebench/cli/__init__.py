@@ -8,6 +8,9 @@ from typing import NoReturn
 
 from prunebench.errors import ExitCode, PrunebenchError
 
+_LONGEST = 10_000
+"""Characters of a message."""
+
 
 def main() -> NoReturn:
     """Run the command line and exit with a documented code; errors are one line on standard error."""
@@ -43,10 +46,12 @@ def main() -> NoReturn:
 
 
 def _complain(message: str, code: ExitCode) -> ExitCode:
-    """Print one line, or the traceback where it is asked for."""
+    """Print one line without control characters, or the traceback where it is asked for."""
+    from prunebench.analysis.tables import one_line
+
     if "--debug" in sys.argv or os.environ.get("PRUNEBENCH_DEBUG"):
         import traceback
 
         traceback.print_exc()
-    print(f"prunebench: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"prunebench: error: {one_line(message, _LONGEST)}", file=sys.stderr)
     return code

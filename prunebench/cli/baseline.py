@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -79,7 +80,7 @@ def _write(baseline: Baseline, run: str, yes: bool) -> None:
         click.echo(f"{path} is that of run {run} already")
         return
     if present.is_file():
-        click.echo(_difference(baseline, present), nl=False)
+        click.echo(_difference(baseline, present, run), nl=False)
     if not yes and not click.confirm(f"Write {path} from run {run}?", err=True):
         click.echo(f"{path} stays as it is", err=True)
         return
@@ -91,14 +92,14 @@ def _write(baseline: Baseline, run: str, yes: bool) -> None:
     click.echo(f"{path}: {len(baseline.records)} cells of run {run}")
 
 
-def _difference(baseline: Baseline, present: Path) -> str:
+def _difference(baseline: Baseline, present: Path, run: str) -> str:
     """What the new baseline changes of the present one."""
     from prunebench.analysis.comparison.compare import compare
     from prunebench.analysis.comparison.finding import side_of
     from prunebench.analysis.comparison.sides import of_baseline
     from prunebench.analysis.results import Results
 
-    new = of_baseline(baseline, Results(present, baseline.plan(), baseline.records))
+    new = replace(of_baseline(baseline, Results(present, baseline.plan(), baseline.records)), name=f"run {run}")
     try:
         old = side_of(present)
     except StoreError as error:

@@ -40,6 +40,7 @@ def command(
     from prunebench import plugins as ways_in
     from prunebench.analysis.results import open_run
     from prunebench.analysis.tables import render
+    from prunebench.harness.files import write_whole
     from prunebench.report.card import card, page_of, recent
 
     ways_in.ready(plugins)
@@ -52,7 +53,7 @@ def command(
         click.echo(text, nl=False)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        write_whole(output, text.encode())
     except OSError as error:
         raise StoreError(f"{output} cannot be written: {error.strerror or error}") from error
 

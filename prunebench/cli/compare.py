@@ -35,7 +35,7 @@ def command(
     """What became better, worse or otherwise since a baseline, or since another run.
 
     RUN is the beginning of a run's id, `latest`, its folder, or an archive of that. The exit code is 1 if there is a
-    regression, and 4 if nothing could be compared.
+    regression, and 4 if nothing of a suite could be compared.
 
     \b
     prunebench compare
@@ -47,23 +47,23 @@ def command(
     from prunebench.analysis.comparison.junit import junit as report
     from prunebench.analysis.comparison.showing import outcome
     from prunebench.analysis.results import open_run
+    from prunebench.analysis.tables import one_line
+    from prunebench.harness.files import write_whole
 
     results = open_run(store, run)
     old = None if to is None else opened(store, to)
     found = compare(with_baselines(results) if old is None else with_side(results, old), max_slowdown)
-    if old is not None and (alone := sorted({*results.suites} ^ {*old.results.suites})):
-        print(f"prunebench: only one of the two has {', '.join(alone)}", file=sys.stderr)
     click.echo(found.table(format_, everything=everything, width=terminal_width()), nl=False)
     if junit is not None:
         try:
-            junit.write_bytes(report(found))
+            write_whole(junit, report(found))
         except OSError as error:
             raise StoreError(f"{junit} cannot be written: {error.strerror or error}") from error
     if exit_zero:
         return ExitCode.OK
     if found.regressed:
         return ExitCode.REGRESSION
-    if not found.compared:
-        print(f"prunebench: error: {outcome(found)}", file=sys.stderr)
+    if found.unanswered:
+        print(f"prunebench: error: {one_line(outcome(found), sys.maxsize)}", file=sys.stderr)
         return ExitCode.NOTHING
     return ExitCode.OK

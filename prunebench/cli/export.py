@@ -39,6 +39,7 @@ def command(run: str, file_format: str | None, output: Path | None, long: bool, 
     """  # noqa: D301 - click looks for the backspace itself
     from prunebench.analysis.export import exported
     from prunebench.analysis.results import open_run
+    from prunebench.harness.files import write_whole
 
     kind = file_format or _ending(output)
     if long and kind not in {"csv", "parquet"}:
@@ -52,7 +53,7 @@ def command(run: str, file_format: str | None, output: Path | None, long: bool, 
         sys.stdout.buffer.write(content)
         return
     try:
-        output.write_bytes(content)
+        write_whole(output, content)
     except OSError as error:
         raise StoreError(f"{output} cannot be written: {error.strerror or error}") from error
 

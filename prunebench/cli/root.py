@@ -17,7 +17,7 @@ _VERBS = {
     "compare": "what became better, worse or otherwise since a baseline or another run",
     "completion": "the script that completes words in a shell",
     "env": "versions, device, and every option with where its value comes from",
-    "export": "records of a run as CSV, JSON or Parquet",
+    "export": "records of a run as CSV, JSON, Parquet or an archive",
     "lint": "what a run, or a CSV file of results, lacks by the literature's checklists",
     "list": "what there is: methods, suites, models, datasets, metrics, checks, runs",
     "report": "a page for the browser, tables and records of runs, as files",

@@ -15,9 +15,15 @@ TEMPORARY = ".tmp"
 def write_whole(path: Path, content: bytes, *, sync: bool = False) -> None:
     """Replace a file in one step; with `sync` it has reached the disk before that.
 
+    A link is followed. What is no plain file, as a pipe or `/dev/stdout`, is written into: it cannot be replaced.
+
     Raises:
         OSError: it cannot be written; what was there before stays.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = path.resolve()
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Lines = Mapping[Place, Mapping[str, list[Any]]]
 
+_LONGEST = 60
+"""Characters of a wrong value that a message shows."""
+
 
 def read_baseline(path: Path) -> Baseline:
     """The baseline in a file.
@@ -27,7 +30,9 @@ def read_baseline(path: Path) -> Baseline:
     """
     try:
         plain = json.loads(path.read_bytes().decode(), parse_constant=_refuse)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise StoreError(f"{path} is no readable baseline: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is no readable baseline: {error}") from error
     found = plain.get("schema") if isinstance(plain, dict) else None
     if found != SCHEMA:
@@ -53,8 +58,10 @@ def _baseline(plain: Mapping[str, Any]) -> Baseline:
         own[name] = values
     known = {(task, method): cost for task, method, cost in costs}
     later = {name: number for name, (number, _) in metrics.items() if number > 1}
+    if not lines:
+        raise ValueError("it holds no values")
     return Baseline(
-        suite, _integer(version), scale, _text(plain["question"]), dict(plain["presentation"]),
+        suite, _integer(version), scale, _text(plain["question"]), _presentation(plain["presentation"]),
         _origin(plain["origin"]), metrics, dict(_each(plain, "digests", _digest)),
         tuple(
             record
@@ -134,7 +141,18 @@ def _digest(line: Any) -> tuple[tuple[Task, str], tuple[str | None, ...]]:
 
 def _origin(plain: Mapping[str, Any]) -> Origin:
     texts = {name: _text(plain[name]) for name in ("run", "prunebench", "commit", "platform", "processor")}
-    return Origin(**texts, libraries=dict(plain["libraries"]), environment=dict(plain["environment"]))
+    environment = {_text(name): _simple(value) for name, value in plain["environment"].items()}
+    libraries = {_text(name): _text(value) for name, value in plain["libraries"].items()}
+    instructions = _text(plain.get("instructions", ""))
+    return Origin(**texts, instructions=instructions, libraries=libraries, environment=environment)
+
+
+def _presentation(plain: Any) -> dict[str, Any]:
+    found = dict(plain)
+    columns = found.get("column", [])
+    if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
+        raise TypeError("presentation: column is no list of columns")
+    return found
 
 
 def _task(value: Any) -> Task:
@@ -159,9 +177,25 @@ def _integer(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not _finite(value):
+        raise ValueError(f"{_short(value)} is no number")
     return value
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
+
+
+def _simple(value: Any) -> str | float:
+    return value if isinstance(value, str) else _number(value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _status(value: Any) -> str:

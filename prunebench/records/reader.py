@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 import orjson
 
 from prunebench.errors import StoreError
+from prunebench.records.beside import no_plan, no_provenance
+from prunebench.records.older import SCHEMA
 from prunebench.records.schema import PLAN_SCHEMA, Record, Row
 from prunebench.records.sources import PLAN, PROVENANCE, RECORDS, SERIES
 
@@ -46,7 +48,7 @@ def read_plan(source: Source) -> dict[str, Any]:
     """What a run was to consist of.
 
     Raises:
-        StoreError: there is none, or it cannot be read.
+        StoreError: there is none, it cannot be read, or it is no plan.
     """
     try:
         file = source.open(PLAN)
@@ -55,11 +57,13 @@ def read_plan(source: Source) -> dict[str, Any]:
         with file:
             plan = dict(_parsed(file.read()))
     except (OSError, ValueError, TypeError) as error:
-        raise StoreError(f"{source.place} holds no readable run: {PLAN}: {error}") from error
+        raise StoreError(f"{source.place} holds no readable run: {PLAN}: {_said(error)}") from error
     if (number := plan.get("schema", PLAN_SCHEMA)) != PLAN_SCHEMA:
         raise StoreError(
             f"{source.place}: {PLAN} is of schema {number}; this version reads {PLAN_SCHEMA}: update prunebench"
         )
+    if (wrong := no_plan(plan)) is not None:
+        raise StoreError(f"{source.place} holds no readable run: {PLAN}: {wrong}")
     return plan
 
 
@@ -74,9 +78,13 @@ def read_provenance(source: Source) -> dict[str, Any]:
         if file is None:
             return {}
         with file:
-            return dict(_parsed(file.read()))
+            found = dict(_parsed(file.read()))
     except (OSError, ValueError, TypeError) as error:
-        raise StoreError(f"{source.place / PROVENANCE} cannot be read: {error}") from error
+        raise StoreError(f"{source.place / PROVENANCE} cannot be read: {_said(error)}") from error
+    for digest, entry in found.items():
+        if (wrong := no_provenance(entry)) is not None:
+            raise StoreError(f"{source.place / PROVENANCE} cannot be read: entry {digest!r}: {wrong}")
+    return found
 
 
 def read_series(source: Source, reference: Any) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def _sidecar(source: Source) -> IO[bytes]:
     try:
         file = source.open(SERIES)
     except OSError as error:
-        raise _without_series(source, error) from error
+        raise _without_series(source, _said(error)) from error
     if file is None:
         raise _without_series(source, "there is no such file")
     return file
@@ -117,26 +125,47 @@ def _vectors(source: Source, file: IO[bytes], reference: Any) -> dict[str, Any]:
     try:
         file.seek(reference["start"])
         return dict(_parsed(file.read(reference["end"] - reference["start"])))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _without_series(source, error) from error
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise _without_series(source, _said(error)) from error
 
 
 def _without_series(source: Source, why: object) -> StoreError:
     return StoreError(f"{source.place / SERIES} does not hold the series of a record: {why}")
 
 
+def _said(error: Exception) -> str:
+    """What went wrong; the number and the path that an `OSError` adds say nothing that the message does not."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def _parsed(content: bytes) -> Any:
-    """JSON; what orjson does not read is left to the standard library, whose complaints say more."""
+    """JSON; what orjson does not read is left to the standard library, whose complaints say more.
+
+    Raises:
+        ValueError: it is none, or is nested too deep.
+    """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        return json.loads(content)
+        try:
+            return json.loads(content)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
 
 
 def _record(line: bytes, row: Callable[[Mapping[str, Any]], Row], path: Path, number: int) -> Record:
+    plain: Any = None
     try:
-        return Record.from_plain(_parsed(line), row)
+        plain = _parsed(line)
+        return Record.from_plain(plain, row)
     except (ValueError, StoreError) as error:
-        raise StoreError(
-            f"{path}, line {number}: {error}; delete the line to run its cell again, the others are kept"
-        ) from error
+        fault = f"{path}, line {number}: {error}"
+        if _newer(plain):
+            raise StoreError(fault) from error
+        raise StoreError(f"{fault}; delete the line to run its cell again, the others are kept") from error
+
+
+def _newer(plain: Any) -> bool:
+    """Whether a later version wrote it: what is to be done is to update, and to delete nothing."""
+    number = plain.get("schema") if isinstance(plain, dict) else None
+    return type(number) is int and number > SCHEMA

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -70,10 +71,20 @@ class Row:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Row:
-        """Inverse of `plain`."""
+        """Inverse of `plain`.
+
+        Raises:
+            KeyError, TypeError: no row; a value of another type, or a density outside 0 to 1, is a `TypeError`.
+        """
         own = {**plain, **plain["task"]}
         del own["task"]
-        return cls(**own)
+        row = cls(**own)
+        cells = row.cells()
+        if tuple(map(type, cells)) not in _KINDS:
+            raise TypeError(f"row with a value of a wrong type among {', '.join(map(repr, cells))}")
+        if row.density is not None and not 0 <= row.density <= 1:
+            raise TypeError("row with a density outside 0 to 1")
+        return row
 
     @staticmethod
     def reader(known: Iterable[Row] = ()) -> Callable[[Mapping[str, Any]], Row]:
@@ -106,6 +117,14 @@ _OWN = ("suite", "suite_version", "check", "scale", "method", "density", "arm", 
 _OF_TASK = ("model", "dataset", "recipe")
 _own, _of_task = itemgetter(*_OWN), itemgetter(*_OF_TASK)
 _own_of, _of_task_of = attrgetter(*_OWN), attrgetter(*_OF_TASK)
+_NONE = type(None)
+_KINDS = frozenset(
+    (str, int, str, str, str, density, arm, int, str, str, recipe)
+    for density in (float, int, _NONE)
+    for arm in (str, _NONE)
+    for recipe in (str, _NONE)
+)
+"""Types that the values of a row may have, in the order of `Row.cells`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +215,63 @@ class Record:
             plain = present(plain)
             if plain["status"] not in _STATUSES:
                 raise StoreError(f"record with unknown status {plain['status']!r}")
-            if (name := _not_finite(plain["metrics"])) is not None:
-                raise StoreError(f"record whose metric {name!r} is {plain['metrics'][name]}")
+            if (wrong := _mistyped(plain)) is not None:
+                raise StoreError(f"record whose {wrong}")
             if (name := _no_version(plain["metric_versions"])) is not None:
                 raise StoreError(f"record whose metric {name!r} has version {plain['metric_versions'][name]!r}")
             error = Failure(**plain["error"]) if plain["error"] else None
+            if error is not None and {*map(type, error.plain().values())} != {str}:
+                raise StoreError("record whose error is not made of texts")
             rest = {**plain, "row": row(plain["row"]), "error": error}
             del rest["schema"]
             return cls(**rest)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StoreError(f"not a record: {type(error).__name__}: {error}") from error
 
 
+_MEASURED = frozenset((float, int, _NONE))
+_TEXTS = frozenset((str,))
+_texts = itemgetter("key", "reason", "environment", "provenance")
+
+
+def _mistyped(plain: Mapping[str, Any]) -> str | None:
+    """What of a record has a value that no record has, in words; sets of types, as there may be 10⁵ records."""
+    metrics, labels, cost, series = plain["metrics"], plain["labels"], plain["cost"], plain["series"]
+    if not _MEASURED.issuperset(map(type, metrics.values())):
+        name = next(name for name, value in metrics.items() if type(value) not in _MEASURED)
+        return f"metric {name!r} is no number"
+    if (name := _not_finite(metrics)) is not None:
+        return f"metric {name!r} is {_shown(metrics[name])}"
+    if labels and not _TEXTS.issuperset(map(type, labels.values())):
+        return "labels are not all texts"
+    if not all(map(math.isfinite, chain.from_iterable(map(dict.values, cost.values())))):
+        return "cost is not all finite numbers"
+    if series is not None and type(series) is not dict:
+        return "series are neither vectors nor a place in the sidecar"
+    if not _TEXTS.issuperset(map(type, _texts(plain))):
+        return "key, reason, environment or provenance is no text"
+    return None
+
+
 def _not_finite(metrics: Mapping[str, float | None]) -> str | None:
-    """Name of the first metric that is NaN or infinite."""
-    if all(map(math.isfinite, filter(None, metrics.values()))):
-        return None
-    return next(name for name, value in metrics.items() if value and not math.isfinite(value))
+    """Name of the first metric that is NaN or infinite, or too large for a float."""
+    try:
+        if all(map(math.isfinite, filter(None, metrics.values()))):
+            return None
+    except OverflowError:
+        pass
+    return next(name for name, value in metrics.items() if value and not _finite(value))
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _shown(value: float | None) -> str:
+    return "too large" if isinstance(value, int) else str(value)
 
 
 def _no_version(versions: Mapping[str, int]) -> str | None:

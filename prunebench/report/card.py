@@ -20,9 +20,11 @@ from prunebench.report.families import FAMILIES, entry_of, family_of
 from prunebench.report.field import field_table, standings
 from prunebench.report.headings import HEADINGS
 from prunebench.report.looks import looks_of
+from prunebench.report.markdown import head
 from prunebench.report.outcomes import failures
-from prunebench.report.page import rendered
-from prunebench.report.scope import of_methods, of_suite
+from prunebench.report.page import rendered, title
+from prunebench.report.places import distinct
+from prunebench.report.scope import of_methods, of_places, of_suite
 from prunebench.report.spent import cost_table
 from prunebench.report.views import view, views
 from prunebench.spec import Spec, written
@@ -61,8 +63,14 @@ class Card:
 
     @property
     def tables(self) -> list[Table]:
-        """All of them, in order."""
-        return [table for chapter in self.chapters for table in chapter.tables]
+        """All of them, in order, with the titles of their chapters, and at the end the notes: a text for itself."""
+        found = [
+            replace(table, caption=" · ".join(part for part in (chapter.title, table.caption) if part))
+            for chapter in self.chapters
+            for table in chapter.tables
+        ]
+        notes = tuple((chapter.title, chapter.note) for chapter in self.chapters if chapter.note)
+        return [*found, *([Table("the runs", ("part", "what it is made of"), notes, whole=True)] if notes else [])]
 
 
 def card(method: str, runs: Sequence[Results]) -> Card:
@@ -79,7 +87,7 @@ def card(method: str, runs: Sequence[Results]) -> Card:
         raise UnknownNameError(f"no record of method {one_line(method)!r} in {where}{suggestion(method, known)}")
     entry = entry_of(mine[0])
     chapters = [Chapter("What it is", (_about(entry, mine), *_parameters(entry)))]
-    for results in runs:
+    for results in distinct(runs):
         for suite in results.suites:
             scoped = of_suite(results, suite)
             if any(row.method in mine for row in scoped.rows):
@@ -111,9 +119,9 @@ def recent(store: Path, method: str) -> list[Results]:
         every |= {spec for _, _, spec in rows}
         mine = set(variants(method, sorted({spec for _, _, spec in rows})))
         places = {(suite, scale) for suite, scale, spec in rows if spec in mine}
-        if places - seen:
+        if new := places - seen:
             seen |= places
-            found.append(load_results(folder))
+            found.append(of_places(load_results(folder), new))
     if not found:
         known = {*every, *(_name(spec) for spec in every)}
         raise UnknownNameError(f"no record of method {one_line(method)!r} in {store}{suggestion(method, known)}")
@@ -147,7 +155,7 @@ def page_of(found: Card) -> str:
 
 def _of_run(results: Results, suite: str, mine: Sequence[str]) -> list[Chapter]:
     """The chapters of one suite of one run."""
-    name = f"{suite} {results.plan['scale']}"
+    name = title(results)
     run_parts = parts(results)
     presentation = run_parts[0].presentation if run_parts else None
     found = []
@@ -161,7 +169,7 @@ def _of_run(results: Results, suite: str, mine: Sequence[str]) -> list[Chapter]:
             found.append(Chapter(f"{name}: {HEADINGS[part.section][0].lower()}", tuple(tables)))
     failed = failures(of_methods(results, mine))
     tables = [table for table in (cost_table(results, mine), failed) if table.rows]
-    note = f"run {results.run_id}; {sentence(lint(of_results(results)), results.run_id)}"
+    note = "; ".join([*head(results), sentence(lint(of_results(results)), results.run_id)])
     found.append(Chapter(f"{name}: cost and failures", tuple(tables), note=note))
     return found
 

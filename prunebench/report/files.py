@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.sections import parts
 from prunebench.analysis.export import exported
-from prunebench.analysis.tables import Table, render
+from prunebench.analysis.tables import Table, one_line, render
 from prunebench.analysis.uncollected import uncollected
 from prunebench.errors import StoreError
+from prunebench.harness.files import write_whole
 from prunebench.report.charts.alone import alone
 from prunebench.report.charts.sections import charts
 from prunebench.report.markdown import markdown
-from prunebench.report.page import facts, page, rendered, statuses
-from prunebench.report.places import stems
+from prunebench.report.page import facts, page, question, rendered, statuses, title
+from prunebench.report.places import distinct, stems
 from prunebench.report.scope import of_suite
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ def write_report(runs: Sequence[Results], folder: Path, formats: Sequence[str] =
     those names are replaced, others are left alone, and so is a list, `index.html` or `README.md`, that something else
     has made. One content is one file to the byte.
 
+    Runs that are the same are written once; others that have one id are numbered.
+
     Raises:
         StoreError: the folder cannot be written.
     """
     asked, formats = formats, [known for known in FORMATS if known in formats]
-    suites = [(results, suite) for results in runs for suite in results.suites]
+    suites = [(results, suite) for results in distinct(runs) for suite in results.suites]
     scoped = [of_suite(results, suite) for results, suite in suites]
     names = stems(suites)
     written: list[Path] = []
@@ -84,9 +87,9 @@ def _content(results: Results, kind: str, beside: Sequence[str]) -> bytes:
 def _index(runs: Sequence[Results], names: Sequence[str], formats: Sequence[str]) -> bytes:
     listed = [
         {
-            "suite": run.plan["suites"][0],
-            "scale": run.plan["scale"],
-            "run": run.run_id,
+            "name": title(run),
+            "question": question(run),
+            "run": one_line(run.run_id),
             "facts": facts(run),
             "statuses": statuses(run),
             "files": [(kind, f"{name}.{kind}") for kind in formats],
@@ -99,7 +102,7 @@ def _index(runs: Sequence[Results], names: Sequence[str], formats: Sequence[str]
 def _readme(runs: Sequence[Results], names: Sequence[str], formats: Sequence[str]) -> bytes:
     """Links are written as they are: names of files need no escape, and `render` would escape them."""
     rows = [
-        (run.plan["suites"][0]["question"], run.run_id, ", ".join(facts(run)), _said(run)) for run in runs
+        (question(run), run.run_id, ", ".join(facts(run)), _said(run)) for run in runs
     ]  # fmt: skip
     table = render([Table("", ("question", "run", "size", "cells"), tuple(rows))], "md").splitlines()
     links = [" ".join(f"[{kind}]({name}.{kind})" for kind in formats) for name in names]
@@ -116,7 +119,7 @@ def _said(results: Results) -> str:
 def _written(path: Path, content: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _STYLES = ("charts.css", "page.css")
 _SCRIPT = "page.js"
+_LONGEST = 2000
+"""Characters of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +81,26 @@ class Method:
 def page(results: Results, files: Sequence[str] = ()) -> str:
     """The page of a run of one suite, with links to files beside it."""
     (suite,) = results.plan["suites"]
+    scale = one_line(results.plan["scale"], _LONGEST)
     known = looks(results)
     shown = [_shown(part, results, known) for part in parts(results)]
     sheet = of_results(results)
     findings = lint(sheet)
     return rendered(
         "page.html",
-        title=f"{suite['name']} · {results.plan['scale']}",
-        suite=suite,
-        run=results.run_id,
-        scale=results.plan["scale"],
+        title=f"{one_line(suite['name'])} · {scale}",
+        suite={"name": one_line(suite["name"]), "version": suite["version"], "question": question(results)},
+        run=one_line(results.run_id),
+        scale=scale,
         comparable=comparable(results.plan["scale"]),
-        selection=_selection(results),
+        selection=selection(results),
         facts=facts(results),
         statuses=statuses(results),
         alarms=[block.table for part in shown for block in part.blocks if block.table.alarm],
         parts_shown=shown,
         methods=methods(known),
         families=_families(known),
-        datasets=sorted({row.dataset for row in results.rows}),
+        datasets=sorted({one_line(row.dataset, _LONGEST) for row in results.rows}),
         failures=view(failures(results), "failed-cells", known),
         skipped=view(skipped(results), "skipped-cells", known),
         lint=views("lint", detailed(sheet, findings), known),
@@ -145,7 +148,10 @@ def statuses(results: Results) -> list[tuple[str, str, str]]:
 
 def methods(known: Mapping[str, Look]) -> list[Method]:
     """The legend, by sorted spec."""
-    return [Method(look.index, spec, family_of(spec), Markup(swatch(look))) for spec, look in known.items()]
+    return [
+        Method(look.index, one_line(spec, _LONGEST), family_of(spec), Markup(swatch(look)))
+        for spec, look in known.items()
+    ]
 
 
 def provenance(results: Results) -> list[dict[str, str]]:
@@ -167,7 +173,7 @@ def provenance(results: Results) -> list[dict[str, str]]:
             "plug-ins": ", ".join(entry.get("plugins") or ()),
             "command": entry.get("command"),
         }
-        found.append({name: one_line(str(value), 2000) for name, value in told.items() if value})
+        found.append({name: one_line(str(value), _LONGEST) for name, value in told.items() if value})
     return found
 
 
@@ -201,7 +207,7 @@ def _families(known: Mapping[str, Look]) -> list[tuple[str, str, int]]:
     return [(name, words, counts[name]) for name, words in FAMILIES.items() if counts[name]]
 
 
-def _selection(results: Results) -> list[str]:
+def selection(results: Results) -> list[str]:
     """What the user left out of the suite, in words."""
     chosen = results.plan.get("selection") or {}
     found = []
@@ -209,7 +215,19 @@ def _selection(results: Results) -> list[str]:
         found.append(f"methods given by hand: {', '.join(chosen['methods'])}")
     if chosen.get("seeds") is not None:
         found.append(f"repetitions given by hand: {chosen['seeds']}")
-    return found
+    if chosen.get("set"):
+        found.append(f"settings given by hand: {', '.join(chosen['set'])}")
+    return [one_line(text, _LONGEST) for text in found]
+
+
+def title(results: Results) -> str:
+    """Suite and scale of a run of one suite."""
+    return one_line(f"{results.suites[0]} {results.plan['scale']}", _LONGEST)
+
+
+def question(results: Results) -> str:
+    """What the suite of a run of one suite asks."""
+    return one_line(results.plan["suites"][0].get("question", ""), _LONGEST)
 
 
 @cache

@@ -84,7 +84,7 @@ def view(table: Table, id: str, looks: Mapping[str, Look], *, folded: bool = Fal
         details=details,
         headers=tuple(zip((one_line(header) for header in table.headers), numeric, strict=True)),
         lines=tuple(_lines(table, numeric, looks)),
-        dataset=table.dataset,
+        dataset=one_line(table.dataset, _LONGEST),
         alarm=table.alarm,
         folded=len(table.rows) > LONG or (folded and not table.alarm),
     )

@@ -15,6 +15,8 @@ from prunebench.errors import StoreError, UnknownNameError
 from prunebench.harness.journal import Journal
 from prunebench.records.schema import Record, Row
 
+ROWS = '{"run": "r", "scale": "quick", "suites": [{"name": "s", "version": 1}], "environment": {}, "rows": [%s]}'
+
 
 def row(repetition, method="snip"):
     return Row("s", 1, "collapse", "quick", "mlp", "digits", None, method, 0.1, None, repetition)
@@ -49,6 +51,32 @@ def test_a_run_is_opened_by_the_beginning_of_its_id_as_the_latest_and_by_its_fol
         open_run(store, "zz")
     with pytest.raises(UnknownNameError, match=r"no run '.*runs'"):
         open_run(store, str(store / "runs"))
+
+
+def test_the_last_record_of_a_planned_row_counts_and_no_other(store):
+    folder = make(store, "5a7e01", repetitions=3)
+    lines = [Record(row(0), "ok", "k", {"kept": 9.0}), Record(row(7), "ok", "k", {"kept": 50.0})]
+    with (folder / "records.jsonl").open("a") as file:
+        file.writelines(json.dumps(one.plain()) + "\n" for one in lines)
+    results = load_results(folder)
+    assert [(record.row, record.metrics) for record in results.records] == [
+        (row(0), {"kept": 9.0}),
+        (row(1), {"kept": 1.0}),
+    ]
+    assert results.missing() == [row(2)]
+    assert results.statuses() == {"ok": 2, "missing": 1}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"presentation": {}}, {"presentation": {"primary": 5}}, {"presentation": {"sections": ["other"]}}]
+)
+def test_a_plan_without_a_good_presentation_is_an_error_where_it_is_shown(store, changes):
+    folder = make(store, "5a7e01")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["suites"][0] |= changes
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(StoreError, match=r"suite 's' of the plan: presentation.*: [^\n]*\Z"):
+        load_results(folder).leaderboard()
 
 
 def test_an_archive_reads_as_its_folder_does(store, tmp_path):
@@ -99,9 +127,9 @@ def test_an_archive_that_is_not_there_is_one_line(store, tmp_path, monkeypatch, 
         (None, r"there is no plan\.json in it"),
         ("{", r"plan\.json: Expecting"),
         ("[1]", r"plan\.json: "),
-        ("{}", r"plan\.json: KeyError: 'rows'"),
-        ('{"rows": [1]}', r"plan\.json: TypeError"),
-        ('{"rows": [{}]}', r"plan\.json: KeyError: 'task'"),
+        ("{}", r"plan\.json: run or scale is no text"),
+        (ROWS % "1", r"plan\.json: TypeError"),
+        (ROWS % "{}", r"plan\.json: KeyError: 'task'"),
     ],
 )
 def test_a_folder_without_a_readable_plan_is_one_line(store, plan, message):

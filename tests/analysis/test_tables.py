@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -125,3 +128,32 @@ def test_markdown_escapes_what_means_something_to_it_and_nothing_else(text, writ
 def test_csv_writes_a_header_again_where_it_changes():
     one, other = Table("x", ("a",), (("1",),)), Table("y", ("b", "c"), (("2", "3"),))
     assert render([one, one, other], "csv") == "table,a\nx,1\nx,1\n\ntable,b,c\ny,2,3\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("-0.28 ± 0.72", "-0.28 ± 0.72"),
+        ("+3.1", "+3.1"),
+        ("-.5 (2/3)", "-.5 (2/3)"),
+        ("+1.5e-05 → -2 %", "+1.5e-05 → -2 %"),
+        ("-3\u202f000", "-3\u202f000"),
+        ("synflow", "synflow"),
+        ("= same", "'= same"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-method", "'-method"),
+        ("-1+cmd|' /C calc'!A0", "'-1+cmd|' /C calc'!A0"),
+        ("+1+СУММ(1)", "'+1+СУММ(1)"),
+        (" =1", "' =1"),
+        ("\t=1", "' =1"),
+        ("a\x1b[2Jb\x00c", "a [2Jb c"),
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula_or_holds_control_characters(cell, written):
+    text = render([Table("", ("a", "b"), ((cell, "x"),))], "csv")
+    assert list(csv.reader(io.StringIO(text))) == [["a", "b"], [written, "x"]]
+
+
+def test_captions_and_headers_of_a_csv_are_no_formulas_either():
+    text = render([Table("=HYPERLINK(1)", ("=a",), (("1",),)), Table("x", ("=a",), (("2",),))], "csv")
+    assert list(csv.reader(io.StringIO(text))) == [["table", "'=a"], ["'=HYPERLINK(1)", "1"], ["x", "2"]]

@@ -138,6 +138,44 @@ def test_a_restricted_run_says_so_and_is_no_regression_but_makes_no_baseline(com
     assert newest.code == 0, "an older run is fit"
 
 
+def test_what_set_changes_of_running_is_a_restriction_too(command, here):
+    command("baseline", "update", "tiny", "--yes")
+    ended = command("run", "tiny.toml", "--executor", "inline", "--set", "seeds=1")
+    found = command("compare", run_id(ended))
+    assert found.code == 0, found.out
+    assert "not in this run on purpose" in " ".join(found.out.split())
+    refused = command("baseline", "update", "tiny", "--yes", "--from", run_id(ended))
+    assert refused.code == 2
+    assert "it was changed by --set seeds=1" in refused.err
+
+
+def test_a_method_that_was_asked_for_and_is_gone_is_a_regression(command, here):
+    command("baseline", "update", "tiny", "--yes")
+    ended = command("run", "tiny.toml", "--executor", "inline", "-m", "s*", "-m", "random")
+    assert command("compare", run_id(ended)).code == 0
+    plant(run_folder_of(here, ended), lambda r: None if r["row"]["method"] == "snip" else r)
+    found = command("compare", run_id(ended), "--format", "json")
+    assert found.code == 1
+    (suite,) = json.loads(found.out)["suites"]
+    missing = {(item["method"], item["gates"]) for item in suite["items"] if item["state"] == "missing"}
+    assert missing == {("snip", True), ("magnitude", False)}
+
+
+def test_a_run_says_what_instructions_it_used_and_with_others_it_is_another_platform(command, here):
+    import torch
+
+    (entry,) = json.loads((run_folder(here) / "provenance.json").read_text()).values()
+    assert entry["instructions"].split()[0] == torch.backends.cpu.get_cpu_capability()
+    command("baseline", "update", "tiny", "--yes")
+    plant(run_folder(here), CAUGHT["one weight"][0])
+    assert command("compare").code == 1
+    path = run_folder(here) / "provenance.json"
+    path.write_text(path.read_text().replace(entry["instructions"], "Z80"))
+    ended = command("compare")
+    assert "another platform" in ended.out
+    assert ended.code == 0, ended.out
+
+
 def test_changed_scales_compare_with_nothing_and_exit_with_4(command, here):
     command("baseline", "update", "tiny", "--yes")
     ended = command("run", "tiny.toml", "--executor", "inline", "--set", "densities=[0.5]")
@@ -240,13 +278,75 @@ def test_a_damaged_baseline_is_an_error_of_one_line_and_can_be_replaced(command,
     assert path.read_text() == content
 
 
-def test_suites_that_only_one_run_has_are_named(command, here):
+def test_suites_that_only_one_run_has_are_named_and_one_that_is_gone_is_exit_code_4(command, here):
     (here / "other.toml").write_text(TINY.replace('name = "tiny"', 'name = "other"'))
     ended = command("run", "tiny.toml", "other.toml", "--executor", "inline")
     assert ended.code == 0, ended.err
-    found = command("compare", "latest", "--to", run_folder_of(here, ended).parent / first_run(here, ended))
-    assert found.code == 0
-    assert "only one of the two has other" in found.err
+    first = run_folder_of(here, ended).parent / first_run(here, ended)
+    found = command("compare", "latest", "--to", first)
+    assert found.code == 0, found.err
+    assert "n 4 new — the suite is not in run" in " ".join(found.out.split())
+    back = command("compare", first, "--to", run_folder_of(here, ended))
+    assert back.code == 4
+    assert back.out.startswith("no regression; 1 suite not compared: ")
+    assert back.err.startswith("prunebench: error: no regression; 1 suite not compared: ")
+    assert command("compare", first, "--to", run_folder_of(here, ended), "--exit-zero").code == 0
+    # Of two suites one has a baseline: that one compares, and the error says how to make the other.
+    assert command("baseline", "update", "tiny", "--yes").code == 0
+    half = command("compare", "latest")
+    assert half.code == 4
+    assert "= 108 same" in half.out
+    assert "make one by `prunebench baseline update other`" in " ".join(half.out.split())
+    plant(run_folder_of(here, ended), lambda r: None if r["row"]["method"] == "snip" else r)
+    assert command("compare", run_id(ended)).code == 1, "a regression comes first"
+
+
+@pytest.mark.parametrize("name", ["other.quick", "tiny.standard"])
+def test_a_baseline_under_a_name_of_another_is_refused(command, here, name):
+    command("baseline", "update", "tiny", "--yes")
+    folder = here / "baselines"
+    content = (folder / "tiny.quick.json").read_text()
+    suite, scale = name.split(".")
+    content = content.replace('"suite": "tiny"', f'"suite": "{suite}"').replace(
+        '"scale": "quick"', f'"scale": "{scale}"'
+    )
+    (folder / "tiny.quick.json").write_text(content)
+    ended = command("compare")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert f"tiny.quick.json is the baseline of {suite} at scale {scale}" in ended.err
+    updated = command("baseline", "update", "tiny", "--yes")
+    assert updated.code == 0, updated.err
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_from_making_a_baseline(command, here):
+    broken = here / ".prunebench" / "runs" / "ffffffffffff"
+    shutil.copytree(run_folder(here), broken)
+    (broken / "plan.json").write_text("{")
+    (broken / "records.jsonl").touch()
+    assert command("baseline", "update", "tiny", "--yes").code == 0
+    ended = command("baseline", "update", "other", "--yes")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "ffffffffffff" in ended.err
+
+
+def test_update_shows_the_run_against_what_it_replaces(command, here):
+    command("baseline", "update", "tiny", "--yes")
+    plant(run_folder(here), CAUGHT["one weight"][0])
+    shown = command("baseline", "update", "tiny", "--yes").out
+    assert f"run {run_folder(here).name} against baseline tiny.quick" in " ".join(shown.split())
+
+
+def test_a_junit_report_is_written_whole_or_not_at_all(command, here, monkeypatch):
+    command("baseline", "update", "tiny", "--yes")
+    (here / "report.xml").write_text("of before")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
+        ended = command("compare", "--junit", "report.xml")
+    assert (ended.code, "No space left on device" in ended.err) == (2, True)
+    assert (here / "report.xml").read_text() == "of before"
+    assert command("compare", "--junit", "/dev/null").code == 0
 
 
 def first_run(here, but):

@@ -13,8 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ELSEWHERE = ("pip install uv", "uv run prunebench run collapse", "uv run pytest")
-"""What the gate itself runs, from a clean checkout."""
+ELSEWHERE = ("pip install uv", "uv run prunebench run collapse", "uv run pytest", "reports/regenerate")
+"""What the gate itself runs, from a clean checkout, and what `test_reports` holds against what is stored."""
+COMPARED = "prunebench compare"
+"""Against the suite's own baseline: the gate does, after a whole run; a small one compares with nothing."""
 
 SMALL = "models=[lenet-300-100(width=0.1)] datasets=[digits]"
 """The network of runs that name none themselves: what is tried here are the commands, not the suite's four networks."""
@@ -29,7 +31,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def shell_lines(text: str) -> list[str]:
     lines = [line.split("  #")[0].strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith(ELSEWHERE)]
+    return [line for line in lines if line and not line.startswith(ELSEWHERE) and line != COMPARED]
 
 
 @pytest.fixture

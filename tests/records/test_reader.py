@@ -7,7 +7,7 @@ import json
 import pytest
 
 from prunebench.errors import StoreError
-from prunebench.records.reader import read_records, read_series
+from prunebench.records.reader import read_plan, read_provenance, read_records, read_series
 from prunebench.records.schema import Failure, Record, Row
 from prunebench.records.sources import Folder
 
@@ -56,7 +56,9 @@ def test_a_last_line_that_is_torn_anywhere_is_passed_over(journal):
         (LINES[1][:-20] + b"\n", "Expecting"),
         (b'"\xff"\n', "codec can't decode"),
         (b"[]\n", "not a record"),
-        (LINES[1].replace(b'"schema": 2', b'"schema": 9'), "record of schema 9"),
+        (LINES[0].replace(b'"cost": {}', b'"cost": "much"'), "not a record"),
+        (LINES[0].replace(b"1.5", b"1" + b"0" * 400), "metric 'kept' is too large"),
+        (b"[" * 100_000 + b"\n", "nested too deep"),
         (LINES[1].replace(b'"failed"', b'"lost"'), "unknown status 'lost'"),
         (LINES[0].replace(b"1.5", b"NaN"), "metric 'kept' is nan"),
     ],
@@ -71,6 +73,67 @@ def test_any_other_line_that_is_no_record_is_an_error_naming_file_line_and_remed
     assert fault in message
     assert message.endswith("delete the line to run its cell again, the others are kept")
     assert len(message.splitlines()) == 1
+
+
+def test_a_record_of_a_later_version_is_not_to_be_deleted(journal):
+    journal.write_bytes(LINES[0].replace(b'"schema": 2', b'"schema": 9'))
+    with pytest.raises(StoreError, match=r"line 1: record of schema 9; .*: update prunebench$"):
+        read(journal)
+
+
+GOOD = {
+    "run": "abc", "suites": [{"name": "s", "version": 1}], "scale": "quick", "rows": [],
+    "environment": {"device": "cpu"}, "selection": {"methods": ["snip"], "seeds": None, "later": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"run": 5}, "run or scale is no text"),
+        ({"scale": None}, "run or scale is no text"),
+        ({"rows": None}, "there are no rows"),
+        ({"environment": None}, "environment is no table of plain values"),
+        ({"environment": {"device": ["cpu"]}}, "environment is no table of plain values"),
+        ({"suites": []}, "there are no suites"),
+        ({"suites": ["s"]}, "a suite has no name or no version"),
+        ({"suites": [{"name": "s"}]}, "a suite has no name or no version"),
+        ({"suites": [{"name": "s", "version": 1, "presentation": []}]}, "presentation that is no table"),
+        ({"suites": [{"name": "s", "version": 1}] * 2}, "two suites 's'"),
+        ({"selection": ["snip"]}, "selection is no table"),
+        ({"selection": {"methods": "snip"}}, "methods of the selection is no list of texts"),
+        ({"selection": {"seeds": "1"}}, "seeds of the selection is no number"),
+    ],
+)
+def test_what_is_no_plan_is_refused_in_one_line(tmp_path, changes, fault):
+    (tmp_path / "plan.json").write_text(json.dumps(GOOD))
+    assert read_plan(Folder(tmp_path)) == GOOD
+    (tmp_path / "plan.json").write_text(json.dumps(GOOD | changes))
+    with pytest.raises(StoreError, match=rf"^{tmp_path} holds no readable run: plan\.json: .*{fault}"):
+        read_plan(Folder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (["torch"], "it is no table"),
+        ({"platform": 5}, "platform is no text"),
+        ({"libraries": ["torch"]}, "libraries is no table of plain values"),
+        ({"environment": {"device": {}}}, "environment is no table of plain values"),
+        ({"git": "c0ffee"}, "git is no table of plain values"),
+        ({"plugins": [1]}, "plugins are no list of texts"),
+    ],
+)
+def test_what_is_no_provenance_is_refused_in_one_line(tmp_path, entry, fault):
+    (tmp_path / "provenance.json").write_text(json.dumps({"abc": entry}))
+    with pytest.raises(StoreError, match=rf"provenance\.json cannot be read: entry 'abc': {fault}$"):
+        read_provenance(Folder(tmp_path))
+
+
+def test_a_file_that_cannot_be_read_is_told_without_numbers(tmp_path):
+    (tmp_path / "plan.json").mkdir()
+    with pytest.raises(StoreError, match=r"plan\.json: Is a directory$"):
+        read_plan(Folder(tmp_path))
 
 
 def test_a_journal_that_cannot_be_read_is_an_error_naming_it(tmp_path):

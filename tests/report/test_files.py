@@ -16,7 +16,8 @@ import prunebench as pb
 from prunebench.analysis.results import load_results
 from prunebench.errors import StoreError, UsageError
 from prunebench.report.files import FORMATS, write_report
-from prunebench.report.places import slug
+from prunebench.report.places import slug, stems
+from tests.full_disk import full_disk
 from tests.report.handmade import METHODS, records, row, small_run, write_run
 
 
@@ -104,6 +105,63 @@ def test_runs_of_one_suite_and_scale_are_told_apart_by_their_ids(tmp_path):
     runs = [load_results(write_run(tmp_path / name, records(), run=name)) for name in ("aaaa", "bbbb")]
     write_report(runs, tmp_path / "out", ["md"])
     assert names(tmp_path / "out") == ["README.md", "tradeoff.quick.aaaa.md", "tradeoff.quick.bbbb.md"]
+
+
+def test_a_run_that_is_named_twice_is_reported_once_and_others_of_its_id_get_numbers(tmp_path):
+    folders = [
+        write_run(tmp_path / name / "f00d", records(repetitions=n), run="f00d") for n, name in ((1, "a"), (2, "b"))
+    ]
+    runs = [load_results(folder) for folder in (folders[0], folders[1], folders[0])]
+    write_report(runs[::2], tmp_path / "one", ["md"])
+    assert names(tmp_path / "one") == ["tradeoff.quick.md"]
+    write_report(runs, tmp_path / "two", ["csv", "md"])
+    assert names(tmp_path / "two") == [
+        "README.md", "tradeoff.quick.f00d.2.csv", "tradeoff.quick.f00d.2.md", "tradeoff.quick.f00d.csv",
+        "tradeoff.quick.f00d.md",
+    ]  # fmt: skip
+    lines = [(tmp_path / "two" / f"tradeoff.quick.{name}.csv").read_text().count("\n") for name in ("f00d", "f00d.2")]
+    assert lines == [1 + len(run.rows) for run in runs[:2]]
+
+
+def test_a_name_of_two_runs_is_never_that_of_a_third(tmp_path):
+    runs = [
+        load_results(write_run(tmp_path / place, records(repetitions=n), run=run))
+        for n, (place, run) in enumerate([("a", "f00d"), ("b", "f00d"), ("c", "f00d.2")], 1)
+    ]
+    assert stems([(run, "tradeoff") for run in runs]) == [f"tradeoff.quick.f00d{end}" for end in ("", ".3", ".2")]
+
+
+def test_tables_begin_with_the_run_its_cells_and_what_was_left_out(tmp_path):
+    folder = small_run(tmp_path / "run")
+    plan = json.loads((folder / "plan.json").read_text())
+    heads = []
+    for selection in (
+        {},
+        {"selection": {"methods": []}},
+        {"selection": {"methods": ["sn*p"], "seeds": 1, "set": ["a=1"]}},
+    ):
+        (folder / "plan.json").write_text(json.dumps(plan | selection))
+        write_report([load_results(folder)], tmp_path / "out", ["md"])
+        heads.append((tmp_path / "out" / "tradeoff.quick.md").read_text(encoding="utf-8").splitlines()[:3])
+    assert heads[0][:2] == [
+        "- tradeoff quick, version 2, run f00dcafe0123: 9 methods, 2 tasks, 3 repetitions, 93 cells",
+        "- cells: 86 ok, 2 skipped, 2 failed, 3 missing",
+    ]
+    assert [head[2] for head in heads] == [
+        "- whether a part of the suite was left out is not told",
+        "- the suite as it is",
+        "- part of the suite: methods given by hand: sn\\*p; repetitions given by hand: 1; settings given by hand: a=1",
+    ]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    run = load_results(small_run(tmp_path / "run"))
+    write_report([run], tmp_path / "out", ["csv"])
+    before = (tmp_path / "out" / "tradeoff.quick.csv").read_bytes()
+    with full_disk(), pytest.raises(StoreError, match=r"tradeoff\.quick\.csv cannot be written: File too large"):
+        write_report([run], tmp_path / "out", ["csv"])
+    assert (tmp_path / "out" / "tradeoff.quick.csv").read_bytes() == before
+    assert names(tmp_path / "out") == ["tradeoff.quick.csv"]
 
 
 def test_a_changed_scale_makes_a_safe_name():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from prunebench.analysis.results import load_results
 from prunebench.analysis.tables import Table
+from prunebench.report.files import write_report
 from prunebench.report.looks import looks_of
 from prunebench.report.page import page
 from prunebench.report.views import LONG, view, views
@@ -153,3 +157,22 @@ def test_a_warning_of_a_table_is_a_banner_of_the_page(tmp_path, monkeypatch):
     text = page(load_results(write_run(tmp_path / "run", records(repetitions=1))))
     head = text[: text.index("<main")]
     assert '<a href="#leaderboard-1">CONTROLS FAILED: &lt;all&gt;</a>' in head
+
+
+def test_no_control_character_of_a_run_is_on_its_page_or_in_the_list(tmp_path):
+    control = "a\x1b[2J\u202eb\x07c"
+    found = [replace(one, row=replace(one.row, method=control, dataset=f"digits{control}")) for one in records()[3:6]]
+    folder = write_run(tmp_path / "run", found, run=f"f00d{control}")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["suites"][0]["question"] = f"What {control}?"
+    (folder / "plan.json").write_text(json.dumps(plan | {"scale": f"quick{control}"}))
+    write_report([load_results(folder), load_results(small_run(tmp_path / "other"))], tmp_path / "out", ["html", "md"])
+    for path in (tmp_path / "out").iterdir():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        odd = {c for line in lines for c in line if unicodedata.category(c)[0] == "C"}
+        assert odd <= {"\n"}, path
+        assert (
+            any("f00da" in line for line in lines)
+            or "tradeoff.quick.html" in path.name
+            or path.name.endswith("quick.md")
+        )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from prunebench.analysis.boards.associations import associations
 from prunebench.analysis.boards.conditions import conditions
@@ -20,10 +22,11 @@ from prunebench.analysis.boards.ranks import ranks
 from prunebench.analysis.boards.ratios import ratios
 from prunebench.analysis.boards.turning import turning
 from prunebench.analysis.boards.verdicts import verdicts
+from prunebench.errors import StoreError
 from prunebench.records.presentation import Presentation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from prunebench.analysis.results import Results
     from prunebench.analysis.tables import Table
@@ -63,13 +66,22 @@ def parts(results: Results) -> list[Part]:
 
 
 def _made(results: Results) -> list[Part]:
-    asked = [(suite["name"], Presentation.model_validate(suite["presentation"])) for suite in results.plan["suites"]]
+    asked = [(suite["name"], _presentation(results, suite)) for suite in results.plan["suites"]]
     return [
         Part(suite, section, presentation, tuple(tables))
         for suite, presentation in asked
         for section in presentation.sections
         if (tables := SECTIONS[section](suite, presentation, results))
     ]
+
+
+def _presentation(results: Results, suite: Mapping[str, Any]) -> Presentation:
+    try:
+        return Presentation.model_validate(suite.get("presentation"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["presentation", *map(str, first["loc"])])
+        raise StoreError(f"{results.place}: suite {suite['name']!r} of the plan: {where}: {first['msg']}") from error
 
 
 def sections(results: Results) -> list[Table]:

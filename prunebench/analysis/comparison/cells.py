@@ -44,7 +44,7 @@ def presence(group: Group, suite: str, old: Side, new: Side) -> list[Item]:
     mine, theirs = old.records[suite].get(group, {}), new.records[suite].get(group, {})
     had = {cell for cell, record in mine.items() if record is not None}
     gone = [cell for cell in mine if cell in had and theirs.get(cell) is None]
-    chosen = [cell for cell in gone if cell not in theirs and new.on_purpose(suite, method, cell[1])]
+    chosen = [cell for cell in gone if cell not in theirs and new.on_purpose(suite, group, cell)]
     unfinished = [cell for cell in gone if cell in theirs]
     lost = [cell for cell in gone if cell not in theirs and cell not in chosen]
     found = []
@@ -71,7 +71,7 @@ def statuses(group: Group, cells: Sequence[tuple[Cell, Record, Record]]) -> list
         elif old.status in _GOOD:
             state = State.FAILING
         else:
-            continue  # failed before, timeout now, or the reverse
+            state = State.SAME  # failed before, timeout now, or the reverse
         why = f": {new.error or new.reason}" if new.error or new.reason else ""
         found[state].append(f"{place(*cell)} {old.status} → {new.status}{why}")
     return [

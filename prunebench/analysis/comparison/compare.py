@@ -11,11 +11,10 @@ from prunebench.analysis.comparison.exact import beyond_rounding, to_rounding, t
 from prunebench.analysis.comparison.judgements import changed_verdicts
 from prunebench.analysis.comparison.sampled import Sample, gating_metrics, tested
 from prunebench.analysis.comparison.states import Item, State
-from prunebench.analysis.comparison.times import Time, times
+from prunebench.analysis.comparison.times import Time, times, untimed
 from prunebench.analysis.comparison.tolerances import fixed, size
-from prunebench.errors import NothingToDoError
+from prunebench.errors import NothingToDoError, StoreError
 from prunebench.records.baseline import gate_of
-from prunebench.records.presentation import Presentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from prunebench.analysis.comparison.cells import Pair
     from prunebench.analysis.comparison.sides import Group, Side
     from prunebench.records.baseline import Task
+    from prunebench.records.presentation import Presentation
     from prunebench.records.schema import Record
 
 
@@ -39,10 +39,16 @@ class SuiteComparison:
     times: tuple[Time, ...]
     compared: int
     """Values that both sides have and that can be compared."""
+    skipped: int = 0
+    """Cells that both sides skipped: no values."""
     apart: tuple[str, ...] = ()
     """What makes the sides two platforms: equality to the bit is not asked for then."""
     incomparable: str = ""
     """Why no cell of the suite compares; empty if some may."""
+    asked: bool = True
+    """Whether a comparison was asked for: not of a suite that only the new side has."""
+    notes: tuple[str, ...] = ()
+    """What limits the comparison."""
 
     @property
     def counts(self) -> Counter[State]:
@@ -72,6 +78,11 @@ class Comparison:
         return sum(found.compared for found in self.suites)
 
     @property
+    def unanswered(self) -> list[SuiteComparison]:
+        """Suites that should compare, and of which no value could be."""
+        return [found for found in self.suites if found.asked and not found.compared]
+
+    @property
     def counts(self) -> Counter[str]:
         """Items by the word for their state."""
         counts = Counter[str]()
@@ -90,19 +101,26 @@ def compare(pairs: Sequence[tuple[str, Side, Side]], max_slowdown: float | None 
     """Compare suites.
 
     Args:
-        pairs: suite, old side and new side.
+        pairs: suite, old side and new side; one that a side does not have compares with nothing.
         max_slowdown: CPU seconds that are more than so many times the old ones are a regression; None of none.
 
     Raises:
         NothingToDoError: no suite.
+        StoreError: numbers so large that a side's means or differences overflow, or what a suite shows is damaged.
     """
     if not pairs:
         raise NothingToDoError("nothing to compare: the two have no suite in common")
-    return Comparison(tuple(_suite(name, old, new, max_slowdown) for name, old, new in pairs))
+    try:
+        return Comparison(tuple(_suite(name, old, new, max_slowdown) for name, old, new in pairs))
+    except OverflowError as error:
+        names = " and ".join(dict.fromkeys(side.name for _, *sides in pairs for side in sides))
+        raise StoreError(f"{names} hold numbers that are too large to compare: {error}") from error
 
 
 def _suite(suite: str, old: Side, new: Side, max_slowdown: float | None) -> SuiteComparison:
-    told, asked = _about(suite, old), _about(suite, new)
+    if suite not in new.records or suite not in old.records:
+        return _alone(suite, old, new)
+    told, asked = old.about(suite), new.about(suite)
     about = SuiteComparison(suite, new.scale(suite), old.name, new.name, (), (), 0)
     for what, a, b in (
         ("version", told["version"], asked["version"]),
@@ -110,8 +128,8 @@ def _suite(suite: str, old: Side, new: Side, max_slowdown: float | None) -> Suit
     ):
         if a != b:
             why = f"{what} of the suite: {a} → {b}"
-            return replace(about, incomparable=why, items=tuple(_apart(suite, new, why)))
-    presentation = Presentation.model_validate(asked["presentation"])
+            return replace(about, incomparable=why, items=tuple(_items(suite, new, State.APART, why)))
+    presentation = new.presentation(suite)
     apart = tuple(old.origin.apart(new.origin))
     work = _Work(suite, old, new, presentation, not apart)
     groups = dict.fromkeys((*old.records[suite], *new.records[suite]))
@@ -127,7 +145,11 @@ def _suite(suite: str, old: Side, new: Side, max_slowdown: float | None) -> Suit
     ]  # fmt: skip
     order = {group: place for place, group in enumerate(groups)}
     items.sort(key=lambda item: order.get((item.task, item.method, item.arm), -1))
-    return replace(about, items=tuple(items), times=tuple(spent), compared=work.compared, apart=apart)
+    notes = [*work.notes, *untimed(suite, old, new, spent, max_slowdown)]
+    return replace(
+        about, items=tuple(items), times=tuple(spent), compared=work.compared, skipped=work.skipped, apart=apart,
+        notes=tuple(notes),
+    )  # fmt: skip
 
 
 class _Work:
@@ -139,7 +161,7 @@ class _Work:
         self.devices = old.origin.device, new.origin.device
         self.items: list[Item] = []
         self.samples: list[Sample] = []
-        self.compared = 0
+        self.compared = self.skipped = 0
         self._sizes: dict[Task, float | None] = {}
 
     def add(self, group: Group) -> None:
@@ -149,11 +171,12 @@ class _Work:
         changes = statuses(group, cells)
         pairs, valueless = values(group, cells)
         self.items += [*changes, *valueless]
-        # Cells of one status without numbers, as those that are skipped, compare too.
-        bare = [old for _, old, new in cells if old.status == new.status != "ok"]
+        bare = Counter(old.status for _, old, new in cells if old.status == new.status != "ok")
         if bare and not changes and not pairs:
-            self.items.append(Item(*group, "status", State.SAME, detail=f"{len(bare)} × {bare[0].status}"))
-        self.compared += len(bare) + sum(map(len, pairs.values()))
+            told = ", ".join(f"{count} × {status}" for status, count in bare.items())
+            self.items.append(Item(*group, "status", State.SAME, detail=told))
+        self.skipped += bare["skipped"]
+        self.compared += sum(map(len, pairs.values()))
         exact = self.same and self._unchanged(group)
         apart = []
         for metric, found in pairs.items():
@@ -163,8 +186,14 @@ class _Work:
                 apart.append(metric)
                 self.compared -= len(found)
         if apart:
-            told = f"{len(apart)} metrics that a draw decides: {self.devices[0]} against {self.devices[1]}"
-            self.items.append(Item(*group, "values", State.APART, detail=told))
+            why = f"{len(apart)} metrics that a draw decides: {self.devices[0]} against {self.devices[1]}"
+            self.items.append(Item(*group, "values", State.APART, detail=why))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is wrong with the samples."""
+        once = any(len(sample.differences) == 1 and not sample.structural for sample in self.samples)
+        return ["one repetition: accuracies cannot be tested"] if once else []
 
     def _sort_out(self, group: Group, metric: str, pairs: list[Pair]) -> bool:
         """Compare a metric as its kind asks; False where it cannot be compared."""
@@ -201,9 +230,17 @@ class _Work:
         return self._sizes[task]
 
 
-def _about(suite: str, side: Side) -> dict[str, object]:
-    return next(dict(found) for found in side.results.plan["suites"] if found["name"] == suite)
+def _alone(suite: str, old: Side, new: Side) -> SuiteComparison:
+    """A suite of which one side has nothing; it is no comparison that was asked for if only the old one lacks it."""
+    if suite in old.records:
+        why = new.absent or f"the suite is not in {new.name}"
+        found = SuiteComparison(suite, old.scale(suite), old.name, new.name, (), (), 0, incomparable=why)
+        return replace(found, items=tuple(_items(suite, old, State.APART, why)))
+    why = old.absent or f"the suite is not in {old.name}"
+    found = SuiteComparison(suite, new.scale(suite), old.name, new.name, (), (), 0, incomparable=why)
+    state = State.APART if old.absent else State.NEW
+    return replace(found, items=tuple(_items(suite, new, state, why)), asked=bool(old.absent))
 
 
-def _apart(suite: str, new: Side, why: str) -> list[Item]:
-    return [Item(*group, "values", State.APART, detail=why) for group in new.records[suite]]
+def _items(suite: str, side: Side, state: State, why: str) -> list[Item]:
+    return [Item(*group, "values", state, detail=why) for group in side.records[suite]]

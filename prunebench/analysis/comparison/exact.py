@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.comparison.states import Item, State, gating, judged, listed, number
+from prunebench.analysis.comparison.states import Item, State, arrow, gating, judged, listed
 from prunebench.analysis.comparison.tolerances import tolerance
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _item(group: Group, metric: str, pairs: Sequence[Pair], apart: Sequence[Pair
     if not apart:
         return Item(*group, metric, State.SAME, False, _mean([p.old for p in pairs]), _mean([p.new for p in pairs]))
     state = judged(metric, [pair.difference for pair in apart]) if gates else State.DRIFT
-    told = listed([f"{pair} {number(pair.old)} → {number(pair.new)}" for pair in apart])
+    told = listed([f"{pair} {arrow(pair.old, pair.new)}" for pair in apart])
     means = _mean([pair.old for pair in apart]), _mean([pair.new for pair in apart])
     return Item(*group, metric, state, gates and gating(state), *means, f"{len(apart)} of {len(pairs)} values: {told}")
 

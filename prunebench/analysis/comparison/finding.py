@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from prunebench.analysis.comparison.sides import Side, of_baseline, of_run
+from prunebench.analysis.comparison.sides import Side, nothing, of_baseline, of_run
 from prunebench.analysis.results import Results, load_results, open_run, run_folders
-from prunebench.errors import NothingToDoError, UsageError
+from prunebench.errors import NothingToDoError, StoreError, UsageError
 from prunebench.records.baseline import Baseline, file_name, make
 from prunebench.records.baseline_reader import read_baseline
 from prunebench.records.overrides import comparable, unaltered
 from prunebench.records.places import OWN_BASELINES, baseline_file
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from prunebench.records.selection import Selection
 
 
 def with_baselines(results: Results) -> list[tuple[str, Side, Side]]:
     """Every suite of a run with its stored baseline, for `compare`.
 
     Raises:
-        NothingToDoError: a suite has none; the message says how to make one.
-        StoreError: a baseline that cannot be read.
+        NothingToDoError: no suite has one; the message says how to make one.
+        StoreError: a baseline that cannot be read, or that is of another suite or scale than its name says.
     """
     new = of_run(results)
-    found = []
+    found: list[tuple[str, Side, Side]] = []
     for suite in new.records:
         scale = unaltered(new.scale(suite))
         path = baseline_file(file_name(suite, scale))
         if not path.is_file():
             option = "" if scale == "quick" else f" --scale {scale}"
             here = OWN_BASELINES / path.name
-            raise NothingToDoError(
+            why = (
                 f"there is no baseline {here}: make one by `prunebench baseline update {suite}{option}`, or name a "
                 "run or a file with --to"
             )
-        found.append((suite, side_of(path), new))
+            found.append((suite, nothing(f"baseline {suite}.{scale}", why), new))
+            continue
+        baseline = read_baseline(path)
+        if (baseline.suite, baseline.scale) != (suite, scale):
+            raise StoreError(f"{path} is the baseline of {baseline.suite} at scale {baseline.scale}: rename it")
+        found.append((suite, _side(baseline, path), new))
+    if all(old.absent for _, old, _ in found):
+        raise NothingToDoError("; ".join(old.absent for _, old, _ in found))
     return found
 
 
@@ -54,9 +58,11 @@ def opened(store: Path, name: str) -> Side:
 
 
 def with_side(results: Results, old: Side) -> list[tuple[str, Side, Side]]:
-    """The suites that a run has in common with another side, for `compare`."""
+    """The suites of a run and of another side, for `compare`; nothing if they have none in common."""
     new = of_run(results)
-    return [(suite, old, new) for suite in new.records if suite in old.records]
+    if not {*new.records} & {*old.records}:
+        return []
+    return [(suite, old, new) for suite in dict.fromkeys((*new.records, *old.records))]
 
 
 def side_of(path: Path) -> Side:
@@ -65,7 +71,10 @@ def side_of(path: Path) -> Side:
     Raises:
         StoreError: it cannot be read.
     """
-    baseline = read_baseline(path)
+    return _side(read_baseline(path), path)
+
+
+def _side(baseline: Baseline, path: Path) -> Side:
     return of_baseline(baseline, Results(path, baseline.plan(), baseline.records))
 
 
@@ -73,13 +82,17 @@ def newest(store: Path, suite: str, scale: str) -> Results:
     """The newest run of a suite at a scale that makes a baseline.
 
     Raises:
-        UsageError: there is none; the message says what the newest one lacks.
-        StoreError: a run that cannot be read.
+        UsageError: there is none; the message says what the newest one lacks, and which runs cannot be read.
     """
     why = f"there is none in {store}: prunebench run {suite} --scale {scale}"
     refused = False
+    unreadable = []
     for folder in reversed(list(run_folders(store))):
-        results = load_results(folder)
+        try:
+            results = load_results(folder)
+        except StoreError as error:
+            unreadable.append(str(error))
+            continue
         if suite not in results.suites or unaltered(results.plan["scale"].split(" / ")[0]) != scale:
             continue
         lacks = _unfit(results, suite, of_run(results))
@@ -87,7 +100,7 @@ def newest(store: Path, suite: str, scale: str) -> Results:
             return results
         if not refused:
             why, refused = f"run {results.run_id}, the newest, is none to compare with: {lacks}", True
-    raise UsageError(f"no run makes a baseline of {suite!r} at scale {scale!r}: {why}")
+    raise UsageError("; ".join([f"no run makes a baseline of {suite!r} at scale {scale!r}: {why}", *unreadable]))
 
 
 def baseline_of(results: Results, suite: str) -> Baseline:
@@ -100,9 +113,8 @@ def baseline_of(results: Results, suite: str) -> Baseline:
     why = _unfit(results, suite, side)
     if why:
         raise UsageError(f"run {results.run_id} makes no baseline of {suite!r}: {why}")
-    about = next(found for found in results.plan["suites"] if found["name"] == suite)
     own = [record for record in results.records if record.row.suite == suite]
-    return make(about, side.scale(suite), side.origin, own)
+    return make(side.about(suite), side.scale(suite), side.origin, own)
 
 
 def _unfit(results: Results, suite: str, side: Side) -> str:
@@ -110,12 +122,14 @@ def _unfit(results: Results, suite: str, side: Side) -> str:
         return f"it has {', '.join(side.records)}"
     if not comparable(side.scale(suite)):
         return f"its scale is {side.scale(suite)}"
-    selection = results.plan.get("selection") or {}
-    chosen: Sequence[str] = [text for text in selection.get("methods") or [] if not text.startswith("+")]
-    if chosen:
+    selection = Selection.of(results.plan)
+    if selection.replaces:
+        chosen = [text for text in selection.methods if not text.startswith("+")]
         return f"it was restricted to methods {', '.join(chosen)}"
-    if selection.get("seeds") is not None:
-        return f"its repetitions were set to {selection['seeds']}"
+    if selection.set:
+        return f"it was changed by --set {', '.join(selection.set)}"
+    if selection.seeds is not None:
+        return f"its repetitions were set to {selection.seeds}"
     missing = sum(row.suite == suite for row in results.missing())
     cancelled = sum(record.status == "cancelled" for record in results.records if record.row.suite == suite)
     if missing or cancelled:

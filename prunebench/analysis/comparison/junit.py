@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from prunebench.analysis.comparison.showing import method_name, outcome, summary, task_name
-from prunebench.analysis.comparison.states import State, number
+from prunebench.analysis.comparison.states import State, arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def _case(suite: str, task: Task, method: str, items: Sequence[Item], seconds: f
         words = ", ".join(dict.fromkeys(f"{item.what} {item.state.word}" for item in regressions))
         failure = ET.SubElement(case, "failure", message=_plain(words), type="regression")
         failure.text = _plain("\n".join(map(_line, regressions)))
-    elif all(item.state in {State.APART, State.MISSING} for item in items):
+    elif all(_unknown(item) for item in items):
         ET.SubElement(case, "skipped", message=_plain("; ".join(dict.fromkeys(item.detail for item in items))))
     others = [item for item in items if not item.gates and item.state is not State.SAME]
     if others:
@@ -63,8 +63,13 @@ def _case(suite: str, task: Task, method: str, items: Sequence[Item], seconds: f
     return case
 
 
+def _unknown(item: Item) -> bool:
+    """Whether it compares no value: statuses that are the same, and bad, are none."""
+    return item.state in {State.APART, State.MISSING} or (item.what == "status" and item.state is State.SAME)
+
+
 def _line(item: Item) -> str:
-    values = "" if item.old is None or item.new is None else f" {number(item.old)} → {number(item.new)}"
+    values = "" if item.old is None or item.new is None else f" {arrow(item.old, item.new)}"
     return f"{item.state.mark} {method_name(item)} {item.what} {item.state.word}{values}: {item.detail}"
 
 

@@ -9,6 +9,7 @@ too; and of all others, which do not.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
@@ -132,10 +133,13 @@ def _item(
     place = *sample.group, sample.metric
     if test is None:
         return Item(*place, State.SAME, False, old, new, sample.counted)
-    beyond = abs(test.mean) > (_ERRORS * (test.error or 0.0) if tolerance is None else tolerance)
+    # What rounding does not explain of a mask is beyond the tolerance already.
+    beyond = sample.structural or abs(test.mean) > _bound(test, tolerance)
     significant = rate is not None and rate <= LEVEL
     told = f"{sample.counted}, difference {test.mean:+.4g}"
     told += f" ± {test.error:.2g}, adjusted p {p_text(rate)}" if rate is not None else ", cannot test: one repetition"
+    if gates and not beyond and (apart := _apart(sample, test, tolerance)):
+        return Item(*place, State.DRIFT, False, old, new, f"{told}; {apart}")
     if not beyond or not (gates or significant):
         return Item(*place, State.SAME, False, old, new, told)
     if not gates:
@@ -144,6 +148,26 @@ def _item(
         return Item(*place, State.DRIFT, False, old, new, f"{told}{_settled(test, level)}")
     state = judged(sample.metric, [test.mean])
     return Item(*place, state, gating(state), old, new, told)
+
+
+def _bound(test: Tested, tolerance: float | None) -> float:
+    return _ERRORS * (test.error or 0.0) if tolerance is None else tolerance
+
+
+def _apart(sample: Sample, test: Tested, tolerance: float | None) -> str:
+    """The density whose own difference, averaged over repetitions, goes furthest beyond the tolerance; else nothing.
+
+    Differences of opposite signs cancel in the mean over densities, which alone gates. Where the suite gives no
+    tolerance, a density's error is taken for that of the mean times √k, as k independent densities would have it.
+    """
+    found: dict[float | None, list[float]] = defaultdict(list)
+    for pair in sample.pairs:
+        found[pair.density].append(pair.difference)
+    bound = _bound(test, tolerance) * (math.sqrt(len(found)) if tolerance is None else 1.0)
+    density, mean = max(((d, fmean(values)) for d, values in found.items()), key=lambda one: abs(one[1]))
+    if len(found) < 2 or density is None or abs(mean) <= bound:
+        return ""
+    return f"{mean:+.4g} at d={density:g}, which the mean over densities hides"
 
 
 def _settled(test: Tested, level: float) -> str:

@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.comparison.states import State, number
+from prunebench.analysis.comparison.states import State, number, numbers
 from prunebench.analysis.tables import Table, render
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MEANING = {
     State.FAILING: "failed, skipped or without a value now: a regression",
     State.MISSING: "in what is compared with, not in the run; a regression unless the run was restricted on purpose",
     State.APART: "versions, scales or devices differ: nothing is known",
-    State.DRIFT: "beyond the tolerance and not significant, or significant in a metric that does not gate",
+    State.DRIFT: "beyond the tolerance and not significant, or at one density alone; or significant where none gates",
     State.BETTER: "beyond the tolerance and significant, or other where equality is asked for",
     State.FIXED: "failed, was skipped or had no value before",
     State.NEW: "not in what is compared with",
@@ -52,8 +52,12 @@ def shown(comparison: Comparison, format: str, *, everything: bool = False, widt
     if format == "json":
         return json.dumps(_plain(comparison, everything), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if format == "csv":
-        rows = [row for found in comparison.suites for row in _rows(found, everything, found.suite)]
-        return render([Table("", ("suite", *_HEADERS), tuple(rows))], format)
+        rows = [
+            (found.suite, *row[0].split(" ", 1)[::-1], *row[1:])
+            for found in comparison.suites
+            for row in _rows(found, everything)
+        ]
+        return render([Table("", ("suite", "state", "mark", *_HEADERS[1:]), tuple(rows))], format)
     if format == "md":
         return _markdown(comparison, everything)
     texts = [f"{outcome(comparison)}\n"]
@@ -67,11 +71,12 @@ def shown(comparison: Comparison, format: str, *, everything: bool = False, widt
 def outcome(comparison: Comparison) -> str:
     """Whether there are regressions, in a line."""
     regressions = sum(len(found.regressions) for found in comparison.suites)
-    if regressions:
-        return f"{regressions} regression{'s' * (regressions != 1)}: {_sides(comparison)}"
+    told = f"{regressions or 'no'} regression{'s' * (regressions > 1)}"
     if not comparison.compared:
-        return f"nothing could be compared: {_sides(comparison)}"
-    return f"no regression: {_sides(comparison)}"
+        told = told if regressions else "nothing could be compared"
+    elif left := len(comparison.unanswered):
+        told += f"; {left} suite{'s' * (left > 1)} not compared"
+    return f"{told}: {_sides(comparison)}"
 
 
 def summary(found: SuiteComparison) -> str:
@@ -81,8 +86,11 @@ def summary(found: SuiteComparison) -> str:
     how = f"{found.compared} values compared"
     if found.incomparable:
         how = found.incomparable
-    elif found.apart:
-        how += f", not to the bit (another platform: {'; '.join(found.apart)})"
+    else:
+        how += f", {found.skipped} cells skipped on both sides" * bool(found.skipped)
+        if found.apart:
+            how += f", not to the bit (another platform: {'; '.join(found.apart)})"
+    how = "; ".join([how, *found.notes])
     return f"{found.suite} · {found.scale}: {', '.join(parts) or 'nothing'} — {how}"
 
 
@@ -112,18 +120,18 @@ def _by_task(found: SuiteComparison, everything: bool) -> list[Table]:
     ]
 
 
-def _rows(found: SuiteComparison, everything: bool, *before: str) -> list[tuple[str, ...]]:
+def _rows(found: SuiteComparison, everything: bool) -> list[tuple[str, ...]]:
     order = {state: place for place, state in enumerate(State)}
     items = [item for item in found.items if everything or item.state is not State.SAME]
     items.sort(key=lambda item: (not item.gates, order[item.state]))
     return [
         (
-            *before,
             f"{item.state.mark} {item.state.word}",
             task_name(item.task),
             method_name(item),
             item.what.replace("_", " "),
-            *(NONE if value is None else number(value) for value in (item.old, item.new, item.difference)),
+            *((NONE, NONE) if item.old is None or item.new is None else numbers(item.old, item.new)),
+            NONE if item.difference is None else number(item.difference),
             "yes" if item.gates else "no",
             item.detail,
         )
@@ -183,13 +191,17 @@ def _plain(comparison: Comparison, everything: bool) -> dict[str, Any]:
     return {
         "regressed": comparison.regressed,
         "compared": comparison.compared,
+        "not_compared": [found.suite for found in comparison.unanswered],
         "suites": [
             {
                 "suite": found.suite,
                 "scale": found.scale,
                 "old": found.old,
                 "new": found.new,
+                "compared": found.compared,
+                "skipped": found.skipped,
                 "incomparable": found.incomparable,
+                "notes": list(found.notes),
                 "platform": list(found.apart),
                 "counts": {state.word: n for state in State if (n := found.counts[state])},
                 "items": [_item(i) for i in found.items if everything or i.state is not State.SAME],

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from prunebench.analysis.results import Results
+from prunebench.errors import StoreError
 from prunebench.records.baseline import Task, digests
 from prunebench.records.origin import Origin
+from prunebench.records.presentation import Presentation
+from prunebench.records.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prunebench.analysis.results import Results
     from prunebench.records.baseline import Baseline
     from prunebench.records.schema import Record
 
@@ -32,6 +38,8 @@ class Side:
     origin: Origin
     digests: Mapping[tuple[Task, str], tuple[str | None, ...]]
     """One a repetition, by task and method."""
+    absent: str = ""
+    """Why there are no records, where there should be."""
 
     @cached_property
     def records(self) -> Mapping[str, Mapping[Group, Mapping[Cell, Record | None]]]:
@@ -47,25 +55,47 @@ class Side:
         """Of a suite's rows, with what `--set` changed of it."""
         return next(row.scale for row in self.results.rows if row.suite == suite)
 
-    def on_purpose(self, suite: str, method: str, repetition: int) -> bool:
-        """Whether the user left out a repetition of a method of a suite."""
-        selection = self.results.plan.get("selection") or {}
-        seeds, chosen = selection.get("seeds"), selection.get("methods") or []
-        if seeds is not None and repetition >= seeds:
-            return True
-        return any(not text.startswith("+") for text in chosen) and method not in self._methods[suite]
+    def about(self, suite: str) -> dict[str, Any]:
+        """What the plan says of a suite.
+
+        Raises:
+            StoreError: nothing.
+        """
+        for found in self.results.plan["suites"]:
+            if found["name"] == suite:
+                return dict(found)
+        raise StoreError(f"{self.name} has cells of suite {suite!r} and does not say what that is")
+
+    def presentation(self, suite: str) -> Presentation:
+        """What a suite shows, and how much is too much.
+
+        Raises:
+            StoreError: damaged.
+        """
+        try:
+            return Presentation.model_validate(self.about(suite).get("presentation"))
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_context=False)[0]
+            place = ".".join(["presentation", *map(str, fault["loc"])])
+            raise StoreError(f"{self.name}, suite {suite!r}: {place}: {fault['msg']}") from error
+
+    def on_purpose(self, suite: str, group: Group, cell: Cell) -> bool:
+        """Whether the user left out a cell of a suite."""
+        return self._selection.left_out(suite, *group, *cell)
 
     @cached_property
-    def _methods(self) -> Mapping[str, set[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for row in self.results.rows:
-            found[row.suite].add(row.method)
-        return found
+    def _selection(self) -> Selection:
+        return Selection.of(self.results.plan)
 
 
 def of_run(results: Results) -> Side:
     """A run as a side."""
     return Side(f"run {results.run_id}", results, origin_of(results), digests(results.records))
+
+
+def nothing(name: str, why: str) -> Side:
+    """A side that should be there and is not."""
+    return Side(name, Results(Path(name), {"run": name, "suites": [], "rows": []}, ()), Origin(), {}, why)
 
 
 def of_baseline(baseline: Baseline, results: Results) -> Side:

@@ -89,4 +89,19 @@ def listed(parts: Sequence[str], most: int = 3) -> str:
 
 def number(value: float) -> str:
     """Whole numbers whole, others to five digits."""
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.5g}"
+    return f"{value:.0f}" if abs(value) < 1e15 and value == int(value) else f"{value:.5g}"
+
+
+def numbers(old: float, new: float) -> tuple[str, str]:
+    """Two values as `number` has them, or with as many digits as tell them apart."""
+    texts = number(old), number(new)
+    for digits in range(6, 18):
+        if texts[0] != texts[1] or old == new:
+            break
+        texts = f"{old:.{digits}g}", f"{new:.{digits}g}"
+    return texts
+
+
+def arrow(old: float, new: float) -> str:
+    """From one value to another."""
+    return " → ".join(numbers(old, new))

@@ -8,6 +8,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prunebench.analysis.comparison.sides import Side
     from prunebench.records.baseline import Task
 
@@ -44,6 +46,15 @@ def times(suite: str, old: Side, new: Side) -> list[Time]:
     return [
         Time(*key, mine[key][0], theirs[key][0], mine[key][1], theirs[key][1]) for key in theirs if key in mine
     ]  # fmt: skip
+
+
+def untimed(suite: str, old: Side, new: Side, found: Sequence[Time], factor: float | None) -> list[str]:
+    """That a factor was asked for, of methods that a side has no times of."""
+    if factor is None:
+        return []
+    both = {group[:2] for group in old.records[suite]} & {group[:2] for group in new.records[suite]}
+    missing = len(both - {(time.task, time.method) for time in found})
+    return [f"no times to hold to --max-slowdown of {missing} of {len(both)} methods on their tasks"] * bool(missing)
 
 
 def _spent(suite: str, side: Side) -> dict[tuple[Task, str], tuple[float, float | None]]:

@@ -72,7 +72,9 @@ def _apart(values: Sequence[float], low: float, high: float, most: int) -> list[
     return shown
 
 
-def logarithmic(title: str, values: Iterable[float], *, most: int = _MOST, grid: bool = True) -> Axis:
+def logarithmic(
+    title: str, values: Iterable[float], *, most: int = _MOST, text: Callable[[float], str] | None = None
+) -> Axis:
     """A log axis of positive values with ticks at powers of ten, or at 1, 2, 5 of them where there are few."""
     found = list(values)
     low, high = min(found), max(found)
@@ -87,7 +89,7 @@ def logarithmic(title: str, values: Iterable[float], *, most: int = _MOST, grid:
     shown = [value for value in ticks if low <= value <= high]
     if len(shown) < 2:
         shown = [value for value, _ in linear("", [low, high], most=4).ticks if low <= value <= high]
-    return Axis(title, low, high, tuple((value, short(value)) for value in shown), "log", grid=grid)
+    return Axis(title, low, high, tuple((value, (text or short)(value)) for value in shown), "log")
 
 
 def short(value: float) -> str:

@@ -29,7 +29,7 @@ MOST = 12
 _ROWS = 44
 """Of a chart, but for a method that has more arms."""
 _ROW, _WIDTH = 15.0, 360.0
-_NAMES, _VERDICTS = 224.0, 232.0
+_NAMES, _VERDICTS = 224.0, 276.0
 _SHAPES: Mapping[Text, tuple[str, bool]] = {
     "does not depend": ("circle", True),
     "does not depend (identical mask)": ("square", True),
@@ -92,7 +92,7 @@ def _forest(name: str, of: str, family: Family, part: Sequence[Judged], x: Axis,
         said = said_of(contrast, verdict, size)
         arm = contrast.arm + (f" vs {contrast.reference}" if contrast.reference else "")
         labels.append(Label(-_NAMES + 20, at, shortened(arm, 38), contrast.name, look.index, size=SMALL))
-        labels.append(Label(_WIDTH + 10, at, shortened(said, 48), said, look.index, size=SMALL))
+        labels.append(Label(_WIDTH + 10, at, shortened(said, 58), said, look.index, size=SMALL))
         if verdict.mean is None:
             continue
         for interval, wide in ((verdict.interval95, 1.0), (verdict.interval90, 3.0)):

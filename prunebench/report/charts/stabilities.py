@@ -174,8 +174,7 @@ def _lines(
     size = size_of(metric, [pair for line in shown.values() for pair in line.values()])
     step = min(0.006 * (x.high - x.low), 1.6 * room / len(shown))
     for i, (text, line) in enumerate(means.items()):
-        method = next(iter(shown[text].values())).arm.split(" − ")[0]
-        look = replace(own[text], index=every[method].index)
+        look = replace(own[text], index=every[next(iter(shown[text].values())).about].index)
         style = {"stroke": look.colour, "strokeDash": list(look.dash) or [1, 0], "i": i}
         aside = step * (i - (len(means) - 1) / 2)
         for fraction, mean in line.items():
@@ -210,5 +209,6 @@ def _lines(
     table = Table(
         f"{title} — {measured(metric)}", ("contrast", *(percent(f) for f in fractions), "turns at", "n"), tuple(rows),
         (False, *(True for _ in fractions), False, True), dataset=place.dataset,
+        methods=tuple(next(iter(shown[text].values())).about for text in means),
     )  # fmt: skip
     return Chart(name, title, description, svg, table)

@@ -97,7 +97,7 @@ def _element(tag: str, found: ET.Element, x: float, y: float) -> _Element:
         return "path", attributes, title, ""
     if tag == "path":
         shape = found.get("d", "")
-        if found.get("transform") is None or not (title or method):
+        if found.get("transform") is None or not title:
             attributes["d"] = _shifted(shape, x + dx, y + dy)
         else:
             attributes |= {"transform": f"translate({_short(x + dx)},{_short(y + dy)})", "d": _shifted(shape, 0, 0)}

@@ -58,8 +58,8 @@ def records(
 
 
 def results(
-    folder: Path, found: list[Record], *, processor="Z80", threads=1, device="cpu", torch="2.15.0", selection=None,
-    unfinished=(), presentation=PRESENTATION, metric="made", started="then",
+    folder: Path, found: list[Record], *, processor="Z80", instructions="AVX2", threads=1, device="cpu",
+    torch="2.15.0", selection=None, unfinished=(), presentation=PRESENTATION, metric="made", started="then",
 ):  # fmt: skip
     """Write those records as a run of theirs, and read it back."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,8 @@ def results(
     libraries = dict.fromkeys(("torchvision", "numpy", "scipy", "scikit-learn", "mnist1d"), "1.0")
     origin = {
         "prunebench": "0.1.0", "git": {"commit": "abc", "dirty": True}, "platform": "Linux x86_64",
-        "processor": processor, "libraries": {"torch": torch, **libraries}, "environment": environment,
+        "processor": processor, "instructions": instructions, "libraries": {"torch": torch, **libraries},
+        "environment": environment,
         "command": "prunebench run made", "started": started,
     }  # fmt: skip
     (folder / "plan.json").write_text(json.dumps(plan))

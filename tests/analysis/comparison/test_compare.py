@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from prunebench.errors import NothingToDoError
+from prunebench.analysis.comparison.compare import compare
+from prunebench.analysis.comparison.finding import with_side
+from prunebench.analysis.comparison.sides import of_run
+from prunebench.errors import NothingToDoError, StoreError
 from tests.analysis.comparison.made import METHODS, TASK, cell, compared, records, results, row, states
 
 BASE = {"dense": 90.0, "random": 60.0, "magnitude": 80.0, "snip": 70.0, "synflow": 75.0, "lottery": 85.0}
@@ -60,7 +63,10 @@ def test_a_characteristic_that_changes_with_the_same_code_gates_either_way(base,
     assert found.regressed
 
 
-@pytest.mark.parametrize("apart", [{"processor": "6502"}, {"processor": ""}, {"threads": 2}, {"torch": "2.15.1"}])
+@pytest.mark.parametrize("apart", [
+    {"processor": "6502"}, {"processor": ""}, {"processor": "x86_64"}, {"instructions": "AVX512"}, {"instructions": ""},
+    {"threads": 2}, {"torch": "2.15.1"},
+])  # fmt: skip
 def test_on_another_platform_the_last_bits_of_an_accuracy_mean_nothing(base, tmp_path, apart):
     found = [with_metrics(r, test_accuracy=r.metrics["test_accuracy"] + 1e-3 * n) for n, r in enumerate(base.records)]
     suite, _ = compared(again(tmp_path, found, **apart), base)
@@ -119,6 +125,8 @@ def test_one_repetition_cannot_be_tested_and_says_so(tmp_path):
     )  # fmt: skip
     assert states(suite, what="test_accuracy") == {("snip", "test_accuracy", "drift", False)}
     assert any("cannot test" in item.detail for item in suite.items)
+    assert suite.notes == ("one repetition: accuracies cannot be tested",)
+    assert compared(old, old)[0].notes == (), "equality to the bit asks for no test"
     assert not found.regressed
 
 
@@ -164,11 +172,14 @@ def test_a_method_that_fails_or_is_skipped_now_is_newly_failing_and_the_reverse_
     assert not comparison.regressed
 
 
-def test_a_timeout_where_there_was_a_failure_is_no_news(tmp_path):
+def test_a_timeout_where_there_was_a_failure_is_no_news_and_can_be_seen(tmp_path):
     old = results(tmp_path / "old", records(lambda method, density, n: None if method == "snip" else BASE[method]))
     found = [replace(r, status="timeout") if r.row.method == "snip" else r for r in old.records]
     suite, _ = compared(again(tmp_path, found), old)
     assert states(suite) == set()
+    (item,) = [item for item in suite.items if item.method == "snip"]
+    assert (item.what, item.state.word) == ("status", "same")
+    assert item.detail.startswith("d=0.5 #0 failed → timeout")
 
 
 def test_a_method_that_is_gone_is_a_regression_unless_it_was_left_out_on_purpose(base, tmp_path):
@@ -176,11 +187,23 @@ def test_a_method_that_is_gone_is_a_regression_unless_it_was_left_out_on_purpose
     suite, comparison = compared(again(tmp_path, found), base)
     assert states(suite) == {("snip", "cells", "missing", True)}
     assert "15 cells (d=0.5 #0" in suite.regressions[0].detail
-    for methods, gates in ((["dense", "l*"], False), (["+snip(rounds=2)"], True)):
+    for methods, gates in (
+        (["dense", "l*"], False), (["+snip(rounds=2)"], True), (["dense", "snip"], True), (["s*"], True),
+        (["dense", "+snip"], True), (["snip(rounds=2)"], False),
+    ):  # fmt: skip
         restricted = again(tmp_path, found, selection={"methods": methods, "seeds": None})
         suite, comparison = compared(restricted, base)
         assert states(suite) == {("snip", "cells", "missing", gates)}, methods
         assert comparison.regressed == gates
+
+
+def test_a_method_that_the_suite_always_has_is_never_left_out_on_purpose(base, tmp_path):
+    found = [r for r in base.records if r.row.method != "snip"]
+    for densities, gates in (([0.5, 0.25, 0.125], {True}), ([0.5], {True, False}), ([None], {False})):
+        always = [["made", ["tradeoff", *TASK], "snip", [None], densities]]
+        selection = {"methods": ["dense"], "seeds": None, "set": [], "named": ["dense"], "always": always}
+        suite, _ = compared(again(tmp_path, found, selection=selection), base)
+        assert {gate for *_, gate in states(suite)} == gates, densities
 
 
 def test_repetitions_that_are_gone_are_a_regression_unless_the_user_asked_for_fewer(base, tmp_path):
@@ -249,6 +272,63 @@ def test_two_runs_without_a_common_suite_are_an_error(base, tmp_path):
         compared(again(tmp_path, records(drawn(0), suite="another")), base)
 
 
+def test_a_suite_that_is_gone_is_not_compared_and_one_that_came_is_new(base, tmp_path):
+    both = results(tmp_path / "both", [*base.records, *records(drawn(0), suite="another")])
+    comparison = compare(with_side(again(tmp_path, base.records), of_run(both)))
+    _, gone = comparison.suites
+    assert (gone.suite, gone.compared, gone.incomparable) == ("another", 0, "the suite is not in run again")
+    assert states(gone) == {(method, "values", "not comparable", False) for method in METHODS}
+    assert [found.suite for found in comparison.unanswered] == ["another"]
+    assert not comparison.regressed
+    came = compare(with_side(both, of_run(base)))
+    assert came.unanswered == []
+    assert states(came.suites[1]) == {(method, "values", "new", False) for method in METHODS}
+    assert came.compared == came.suites[0].compared
+
+
+def test_what_fails_or_is_skipped_on_both_sides_is_no_value(base, tmp_path):
+    for status, skipped in (("failed", 0), ("timeout", 0), ("skipped", 80)):
+        found = [replace(r, status=status, metrics={}, reason="why") for r in base.records]
+        suite, comparison = compared(again(tmp_path, found), results(tmp_path / "old", found))
+        assert (suite.compared, suite.skipped) == (0, skipped)
+        assert comparison.unanswered == [suite]
+        assert {item.detail for item in suite.items} == {"5 × " + status, "15 × " + status}
+
+
+def test_one_that_fails_on_both_sides_takes_no_other_with_it(base, tmp_path):
+    found = [replace(r, status="failed", metrics={}) if r.row.method == "snip" else r for r in base.records]
+    suite, comparison = compared(again(tmp_path, found), results(tmp_path / "old", found))
+    assert suite.compared == 5 * (1 + 4 * 3) * 7
+    assert comparison.unanswered == []
+
+
+def test_opposite_changes_at_two_densities_are_drift_and_name_one(base, tmp_path):
+    moves = {0.5: -60.0, 0.125: 60.0}
+    found = [
+        with_metrics(r, test_accuracy=r.metrics["test_accuracy"] + moves.get(r.row.density, 0.0) + 0.01 * n)
+        if r.row.method == "snip" else r
+        for n, r in enumerate(records(drawn(0), key="other"))
+    ]  # fmt: skip
+    suite, comparison = compared(again(tmp_path, found), base)
+    assert states(suite) == {("snip", "test_accuracy", "drift", False)}
+    (item,) = [item for item in suite.items if item.state.word == "drift"]
+    assert "at d=0.125, which the mean over densities hides" in item.detail
+    assert not comparison.regressed
+
+
+def test_numbers_beyond_what_a_float_holds_are_an_error_and_no_traceback(base, tmp_path):
+    for value in (1.7e308, 10**308):
+        huge = [with_metrics(r, test_accuracy=value) for r in records(drawn(0), key="other")]
+        with pytest.raises(StoreError, match="run base and run again hold numbers that are too large"):
+            compared(again(tmp_path, huge), base)
+
+
+def test_a_plan_that_names_a_suite_without_what_it_shows_is_an_error(base, tmp_path):
+    broken = again(tmp_path, base.records, presentation={"primary": {"metric": "test_accuracy"}, "column": 3})
+    with pytest.raises(StoreError, match=r"^run again, suite 'made': presentation\.[^\n]+$"):
+        compared(broken, base)
+
+
 def test_times_are_shown_and_gate_only_where_a_factor_is_given(base, tmp_path):
     slow = {"find": {"cpu_seconds": 5.0, "peak_bytes": 3 << 20}}
     found = [replace(r, cost=slow) if r.row.method == "snip" else r for r in base.records]
@@ -260,6 +340,14 @@ def test_times_are_shown_and_gate_only_where_a_factor_is_given(base, tmp_path):
     assert states(suite) == {("snip", "cpu seconds", "worse", True)}
     _, comparison = compared(again(tmp_path, found), base, max_slowdown=2.5)
     assert not comparison.regressed
+
+
+def test_a_factor_that_cannot_be_asked_for_is_said(base, tmp_path):
+    bare = [replace(r, cost={}) if r.row.method == "snip" else r for r in base.records]
+    suite, _ = compared(again(tmp_path, bare), base, max_slowdown=2.0)
+    assert suite.notes == ("no times to hold to --max-slowdown of 1 of 6 methods on their tasks",)
+    assert compared(again(tmp_path, bare), base)[0].notes == ()
+    assert compared(base, base, max_slowdown=2.0)[0].notes == ()
 
 
 def test_times_of_starting_up_never_gate(tmp_path):

@@ -10,7 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from prunebench.analysis.comparison.compare import compare
+from prunebench.analysis.comparison.finding import with_side
 from prunebench.analysis.comparison.junit import junit
+from prunebench.analysis.comparison.sides import of_run
+from prunebench.analysis.comparison.states import numbers
 from prunebench.errors import UsageError
 from tests.analysis.comparison.made import cell, compared, records, results, row
 
@@ -47,7 +51,10 @@ def test_the_first_line_of_every_text_says_the_outcome(found, base):
 def test_a_table_shows_what_is_not_the_same_regressions_first_and_with_everything_the_rest(found):
     text = found.table("csv")
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [r["state"] for r in rows] == ["- worse", "? missing", "n new"]
+    assert [r["state"] for r in rows] == ["worse", "missing", "new"]
+    assert [r["mark"].lstrip("'") for r in rows] == ["-", "?", "n"], (
+        "a table program may need to be told that it is text"
+    )
     assert [r["gates"] for r in rows] == ["yes", "yes", "no"]
     assert (rows[0]["method"], rows[0]["what"], rows[0]["old"], rows[0]["new"]) == (
         "snip",
@@ -88,6 +95,71 @@ def test_markdown_is_escaped_and_long_tables_are_folded(found, base, tmp_path):
 def test_an_unknown_format_is_an_error(found):
     with pytest.raises(UsageError, match="unknown format 'xml'"):
         found.table("xml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "texts"),
+    [
+        (50.0, 1.0, ("50", "1")), (1.11890001, 1.11890002, ("1.11890001", "1.11890002")), (0.5, 0.5, ("0.5", "0.5")),
+        (1.0, 1 + 2**-52, ("1", "1.0000000000000002")), (1119.0, 1119.25, ("1119", "1119.2")),
+        (2.0**60, 2.0**60 + 256, ("1152921504606846976", "1152921504606847232")),
+    ],
+)  # fmt: skip
+def test_unequal_values_never_read_the_same(old, new, texts):
+    first, second = numbers(old, new)
+    assert (first == second) == (old == new)
+    assert [float(first), float(second)] == pytest.approx(
+        [float(text) for text in texts], rel=0, abs=abs(new - old) / 2
+    )
+
+
+def test_the_table_the_details_and_junit_tell_last_bits_apart(base, tmp_path):
+    first, *rest = base.records
+    lower = replace(first, metrics={**first.metrics, "test_accuracy": 50.0 * (1 - 2**-52)})
+    found = compared(results(tmp_path / "new", [lower, *rest]), base)[1]
+    (row,) = csv.DictReader(io.StringIO(found.table("csv")))
+    assert row["old"] != row["new"]
+    assert "50 → 49.9" in row["detail"]
+    assert "50 → 50" not in junit(found).decode()
+
+
+def test_the_outcome_says_how_many_suites_did_not_compare(base, tmp_path):
+    more = results(tmp_path / "more", [*base.records, *records(flat, seeds=2, suite="other")])
+    found = compare(with_side(base, of_run(more)))
+    line = "no regression; 1 suite not compared: run base against run more"
+    assert found.table().splitlines()[0] == line
+    assert line in found.table("md").splitlines()[0]
+    assert "the suite is not in run base" in found.table("md")
+    document = json.loads(found.table("json"))
+    assert (document["not_compared"], [s["compared"] for s in document["suites"]]) == (["other"], [224, 0])
+    root = ET.fromstring(junit(found))
+    assert root.attrib["name"] == line
+    assert [suite.attrib["skipped"] for suite in root] == ["0", "6"]
+    assert {row["state"] for row in csv.DictReader(io.StringIO(found.table("csv")))} == {"not comparable"}
+
+
+def test_cells_that_fail_or_are_skipped_on_both_sides_are_counted_apart_and_no_passed_case(tmp_path):
+    bare = [
+        replace(r, status="skipped" if r.row.method == "snip" else "failed", metrics={})
+        if r.row.method in {"snip", "random"} else r
+        for r in records(flat, seeds=2)
+    ]  # fmt: skip
+    found = compared(results(tmp_path / "new", bare), results(tmp_path / "old", bare))[1]
+    assert "140 values compared, 6 cells skipped on both sides" in found.table()
+    (suite,) = ET.fromstring(junit(found))
+    cases = {case.attrib["name"]: case.find("skipped") for case in suite.iter("testcase")}
+    assert {name: case.attrib["message"] for name, case in cases.items() if case is not None} == {
+        "snip": "6 × skipped",
+        "random": "6 × failed",
+    }
+
+
+def test_one_repetition_is_warned_of_in_the_summary(tmp_path):
+    old = results(tmp_path / "old", records(flat, seeds=1))
+    found = compared(results(tmp_path / "new", records(flat, seeds=1, key="other")), old)[1]
+    for format in ("table", "md", "json"):
+        assert "one repetition: accuracies cannot be tested" in " ".join(found.table(format).split()), format
+    assert "one repetition" in junit(found).decode()
 
 
 def test_junit_has_a_case_a_task_and_method_and_a_failure_for_each_that_regressed(found):

@@ -100,7 +100,10 @@ def test_elsewhere_chaos_is_drift_what_all_repetitions_say_is_a_change_and_the_s
         return compared(results(tmp_path / name, bare(change), processor="6502"), old)[0]
 
     chaos = elsewhere("chaos", moved("effective_kept", lambda n: (-20, 9, 15)[n]))
-    assert not chaos.regressions
+    assert states(chaos) == {("snip", "effective_kept", "drift", False)}
+    for n, far in enumerate(((-300, 299, 2), (-200, -100, 200), (5, 0, 0))):
+        shown = elsewhere(f"far{n}", moved("effective_kept", lambda n, far=far: far[n]))
+        assert states(shown) == {("snip", "effective_kept", "drift", False)}, far
     systematic = elsewhere("systematic", moved("effective_kept", lambda n: -40 - n))
     assert states(systematic) == {("snip", "effective_kept", "changed", True)}
     size_of_mask = elsewhere("size", moved("kept", lambda n: 5 * (n == 0)))

@@ -98,6 +98,19 @@ def test_the_line_stands_at_the_median_critical_compression():
     assert titled(heat.svg, "snip: ρ_cr 50×")
 
 
+def test_all_that_is_drawn_of_a_method_carries_it():
+    """Panels of 214 pixels, 14 apart: what is left of the gap is the first method's, what is right the second's."""
+    _, heat = drawn([*made("snip", [0.5, 0.5], KEPT), *made("synflow", [0.9, 0.9], KEPT, critical=70.0)])
+    inside = [
+        one for one in elements(heat.svg)
+        if one.tag == "path" and one.y >= 54 and {"s-grid", "s-muted"}.isdisjoint(one.classes)
+    ]  # fmt: skip
+    assert {one.method for one in inside if one.x < 96 + 214} == {"1"}, "synflow, which goes further"
+    assert {one.method for one in inside if one.x > 96 + 214 + 14 - 1} == {"0"}
+    drawn_of = [Counter(one.method for one in inside if word in " ".join(one.classes)) for word in ("f-q", "s-ink")]
+    assert all(count["0"] == count["1"] > 0 for count in drawn_of), "cells, and crosses with the line"
+
+
 def test_layers_in_the_alphabets_order_are_put_in_that_of_their_numbers():
     _, heat = drawn(made("snip", [0.5], {0.5: [(50, 500, 5)]}, layers=("0.weight", "11.weight", "2.weight")))
     names = [one for one in elements(heat.svg) if one.text.endswith(".weight")]

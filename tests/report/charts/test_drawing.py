@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
-from itertools import pairwise
 
+import altair as alt
 import pytest
 import vl_convert
-from hypothesis import given
-from hypothesis import strategies as st
+from jsonschema import ValidationError
 
-from prunebench.report.charts.drawing import draw
+from prunebench.report.charts.drawing import VEGA_LITE, draw, specification
 from prunebench.report.charts.insets import Inset, draw_mosaic, mosaic
-from prunebench.report.charts.keys import spread
 from prunebench.report.charts.panels import Axis, Label, Layer, Margins, Panel, mark, point
 from prunebench.report.looks import looks_of
 from tests.report.charts.seen import elements, points
@@ -32,6 +31,7 @@ SCALES = [
     (Axis("", 10, 0), 2.5, 0.75),
     (Axis("", 1, 16, scale="log"), 4.0, 0.5),
     (Axis("", -7, 7, scale="symlog", constant=1.0), 1.0, 0.5 + math.log(2) / math.log(8) / 2),
+    (Axis("", -7, 7, scale="symlog", constant=0.01), 1.0, 0.5 + math.log(101) / math.log(701) / 2),
     (Axis("", -7, 7, scale="symlog", constant=1.0), -1.0, 0.5 - math.log(2) / math.log(8) / 2),
 ]
 
@@ -110,22 +110,31 @@ def test_an_inset_has_its_own_scale():
     assert inset.at(10, 0.25) == pytest.approx((60, 57.5))
 
 
-@given(
-    st.lists(st.floats(-50, 350), min_size=1, max_size=40).map(sorted),
-    st.floats(1, 14),
-)
-def test_spread_places_are_apart_in_order_and_inside_while_there_is_room(places, gap):
-    found = spread(places, gap, 0.0, 300.0)
-    assert len(found) == len(places)
-    assert all(b - a >= gap - 1e-6 for a, b in pairwise(found))
-    if (len(places) - 1) * gap <= 300:
-        assert found[0] >= -1e-6
-        assert found[-1] <= 300 + 1e-6
+def test_what_vega_lite_is_given_is_in_its_language():
+    """Altair validates by the schema of Vega-Lite, which Vega itself does not."""
+    layers = [Layer(kind, (mark(LOOK, "said", x=1, y=2, x2=3, y2=4, stroke="m0", strokeDash=[1, 3]),))
+              for kind in ("line", "area", "rule", "rect", "point", "dot")]  # fmt: skip
+    labels = (Label(1, 2, "left"), Label(3, 4, "right", "said", 0, align="right", bold=True, middle=False))
+    whole = [panel(one, Axis("", 0, 1), *layers, labels=labels, title="a panel") for one, *_ in SCALES]
+    given = json.loads(json.dumps(specification(whole, replace(MARGINS, columns=2))))
+    alt.ConcatChart.from_dict(given, validate=True)
+    given["concat"][0]["layer"][0]["mark"]["type"] = "no-such-mark"
+    with pytest.raises(ValidationError, match="no-such-mark"):
+        alt.ConcatChart.from_dict(given, validate=True)
 
 
-def test_places_that_are_apart_stay():
-    assert spread([10, 40, 90], 13, 0, 100) == [10, 40, 90]
+def test_the_version_of_the_language_is_one_that_is_there():
+    assert VEGA_LITE in vl_convert.get_vegalite_versions()
 
 
-def test_a_crowd_stands_about_its_mean():
-    assert spread([50, 50, 50], 10, 0, 100) == pytest.approx([40, 50, 60])
+def test_marks_of_an_inset_belong_to_its_method():
+    found = mosaic(2, LINEAR, LINEAR, (80, 60), 2)
+    looks = looks_of(["snip", "synflow"])
+    marks = [
+        made
+        for inset, look in zip(found.insets, looks.values(), strict=True)
+        for made in (inset.of(look).dot(5, 2.5, stroke="ink"), inset.of(look).dot(6, 2.5, stroke="ink"))
+    ]
+    svg = draw_mosaic(found, [Layer("dot", tuple(marks), pixels=True)], [], MARGINS, "t", "d")
+    owned = [one for one in elements(svg) if one.method is not None]
+    assert [(one.method, one.d.count("M")) for one in owned] == [("0", 2), ("1", 2)], "a path each"

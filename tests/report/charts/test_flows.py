@@ -51,6 +51,18 @@ def test_units_stand_where_in_and_out_meet_on_signed_log_axes(made):
         assert seen == pytest.approx(own, abs=1.0)
 
 
+def test_units_and_their_numbers_are_those_of_a_method(made):
+    add(made)
+    add(made, "snip", entering=[1.0], leaving=[1.0])
+    units, _ = drawn(made)
+    owners = {one.classes[0]: one.method for one in elements(units.svg) if "h0" in one.d}
+    assert owners == {"s-m0": "0", "s-m1": "1"}
+    assert {line[0].split(" ")[0] for line in units.table.rows} == {"snip", "synflow"}
+    assert [line[0].split(" ")[0] for line in units.table.rows] == list(units.table.methods)
+    (law,) = [one for one in elements(units.svg) if one.attributes.get("stroke-dasharray") == "4,3"]
+    assert law.method is None
+
+
 def test_totals_are_shares_of_the_largest(made):
     add(made)
     add(made, "snip", entering=[v * 1e6 for v in IN], leaving=[v * 1e6 for v in OUT])

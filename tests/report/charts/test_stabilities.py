@@ -40,8 +40,10 @@ def test_points_stand_at_the_means_with_intervals_in_both_directions():
         assert (seen.x, seen.y) == pytest.approx((x(values.mean()), y(Y[name].mean())), abs=0.8)
     name = "targeted(events=5)"
     (seen,) = points(chart.svg, f"{name}: ")
-    bars = [ends(one) for one in elements(chart.svg) if one.method == seen.method and one.tag == "path" and
-            "transform" not in one.attributes]  # fmt: skip
+    (own,) = [one for one in elements(chart.svg) if one.method == seen.method and one.tag == "path" and
+              "transform" not in one.attributes]  # fmt: skip
+    numbers = ends(own)
+    bars = list(zip(numbers[::2], numbers[1::2], strict=True))
     half = stats.t.ppf(0.975, 3) * stats.sem(X[name])
     (level,) = [bar for bar in bars if bar[0][1] == bar[1][1]]
     assert [at for at, _ in level] == pytest.approx([x(X[name].mean() - half), x(X[name].mean() + half)], abs=0.8)
@@ -115,6 +117,7 @@ def test_the_table_has_the_numbers_of_the_board():
     (table,) = turning_board("stability", presentation(), results(records))
     for header in ("10 %", "30 %", "50 %", "70 %", "turns at", "n"):
         assert column(chart.table, header) == column(table, header)
+    assert chart.table.methods == table.methods == (LARGE,)
 
 
 def test_one_fraction_is_no_line():

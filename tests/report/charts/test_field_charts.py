@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -52,3 +53,13 @@ def test_one_density_is_no_curve_and_tasks_beyond_the_first_are_left_to_the_tabl
     assert fields("x", standings()[:1], "test_accuracy", looks_of(["mine"])) == []
     many = [one for n in range(MOST + 2) for one in standings(f"task {n}")]
     assert len(fields("x", many, "test_accuracy", looks_of(["mine"]))) == MOST
+
+
+def test_where_every_repetition_failed_nothing_is_drawn_and_two_others_have_no_band():
+    found = [replace(one, field=one.field[:2], silent=1) for one in standings()]
+    found[1] = replace(found[1], values=(), cells=(0, 2))
+    (chart,) = fields("tradeoff quick", found, "test_accuracy", looks_of(["mine"]))
+    assert "band" not in chart.description
+    assert "3 others" in chart.description
+    assert "mine at 2×: 65.00" in chart.svg
+    assert "mine at 4×" not in chart.svg
