@@ -31,10 +31,13 @@ class Results:
     place: Path
     """The run's folder, or the archive of it."""
     plan: Mapping[str, Any]
+    """As it is stored; its rows may be left out where they are read, see `rows`."""
     records: tuple[Record, ...]
     """One per finished cell, in the order of the plan."""
     opened: Source | None = field(default=None, repr=False, compare=False)
     """What they were read from, where it is open already."""
+    planned: list[Row] | None = field(default=None, repr=False, compare=False)
+    """All planned rows, where the plan does not have them itself."""
 
     @cached_property
     def source(self) -> Source:
@@ -59,7 +62,7 @@ class Results:
     @cached_property
     def rows(self) -> list[Row]:
         """All planned rows."""
-        return [Row.from_plain(plain) for plain in self.plan["rows"]]
+        return [Row.from_plain(plain) for plain in self.plan["rows"]] if self.planned is None else self.planned
 
     @cached_property
     def by_row(self) -> Mapping[Row, Record]:
@@ -134,7 +137,7 @@ def load_results(place: Path) -> Results:
     with uncollected():
         plan = read_plan(source)
         try:
-            rows = [Row.from_plain(plain) for plain in plan["rows"]]
+            rows = [Row.from_plain(plain) for plain in plan.pop("rows")]
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{place} holds no readable run: {PLAN}: {type(error).__name__}: {error}") from error
         planned = list(dict.fromkeys(rows))
@@ -145,9 +148,7 @@ def load_results(place: Path) -> Results:
                 found[id(record.row)] = record
         records = [record for record in found.values() if record is not None]
     _refuse_versions(place, records)
-    results = Results(place, plan, tuple(records), source)
-    vars(results)["rows"] = planned  # read already
-    return results
+    return Results(place, plan, tuple(records), source, planned)
 
 
 def _refuse_versions(place: Path, records: Sequence[Record]) -> None:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter, itemgetter
+from sys import intern
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from prunebench.errors import StoreError
@@ -71,12 +72,12 @@ class Row:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Row:
-        """Inverse of `plain`.
+        """Inverse of `plain`; rows share their texts, of which a large run has few.
 
         Raises:
             KeyError, TypeError: no row; a value of another type, or a density outside 0 to 1, is a `TypeError`.
         """
-        own = {**plain, **plain["task"]}
+        own: dict[str, Any] = {k: intern(v) if type(v) is str else v for k, v in {**plain, **plain["task"]}.items()}
         del own["task"]
         row = cls(**own)
         cells = row.cells()
