@@ -11,6 +11,7 @@ from prunebench.records.baseline import LABEL, ROLES, SCHEMA, STATUS, Baseline, 
 from prunebench.records.metrics import Gate
 from prunebench.records.origin import Origin
 from prunebench.records.schema import Record, Row, Status
+from prunebench.records.typed import text, text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def _baseline(plain: Mapping[str, Any]) -> Baseline:
-    suite, version, scale = _text(plain["suite"]), plain["suite_version"], _text(plain["scale"])
+    suite, version, scale = text(plain["suite"]), plain["suite_version"], text(plain["scale"])
     metrics = dict(_each(plain, "metrics", _metric))
     costs = _each(plain, "costs", _cost)
     lines: dict[Place, dict[str, list[Any]]] = {}
@@ -61,7 +62,7 @@ def _baseline(plain: Mapping[str, Any]) -> Baseline:
     if not lines:
         raise ValueError("it holds no values")
     return Baseline(
-        suite, _integer(version), scale, _text(plain["question"]), _presentation(plain["presentation"]),
+        suite, _integer(version), scale, text(plain["question"]), _presentation(plain["presentation"]),
         _origin(plain["origin"]), metrics, dict(_each(plain, "digests", _digest)),
         tuple(
             record
@@ -110,8 +111,8 @@ def _each(plain: Mapping[str, Any], block: str, read: Any) -> list[Any]:
 
 def _line(line: Any) -> tuple[Place, str, list[Any]]:
     task, method, density, arm, name, values = line
-    of = _number if not _text(name).startswith(LABEL) and name != STATUS else _status if name == STATUS else _text
-    place = _task(task), _text(method), None if density is None else float(_number(density)), _maybe(arm)
+    of = _number if not text(name).startswith(LABEL) and name != STATUS else _status if name == STATUS else text
+    place = _task(task), text(method), None if density is None else float(_number(density)), text_or_none(arm)
     if not isinstance(values, list) or not values:
         raise ValueError(f"{values!r} is no list of values")
     return place, name, [None if value is None else of(value) for value in values]
@@ -121,7 +122,7 @@ def _metric(line: Any) -> tuple[str, tuple[int, Gate]]:
     name, version, gate = line
     if gate not in get_args(Gate):
         raise ValueError(f"{gate!r} is no gate")
-    return _text(name), (_integer(version), gate)
+    return text(name), (_integer(version), gate)
 
 
 def _cost(line: Any) -> tuple[Task, str, dict[str, dict[str, float]]]:
@@ -131,19 +132,19 @@ def _cost(line: Any) -> tuple[Task, str, dict[str, dict[str, float]]]:
     }
     if peak is not None:
         cost.setdefault("measure", {})["peak_bytes"] = _number(peak)
-    return _task(task), _text(method), cost
+    return _task(task), text(method), cost
 
 
 def _digest(line: Any) -> tuple[tuple[Task, str], tuple[str | None, ...]]:
     task, method, found = line
-    return (_task(task), _text(method)), tuple(_maybe(digest) for digest in found)
+    return (_task(task), text(method)), tuple(text_or_none(digest) for digest in found)
 
 
 def _origin(plain: Mapping[str, Any]) -> Origin:
-    texts = {name: _text(plain[name]) for name in ("run", "prunebench", "commit", "platform", "processor")}
-    environment = {_text(name): _simple(value) for name, value in plain["environment"].items()}
-    libraries = {_text(name): _text(value) for name, value in plain["libraries"].items()}
-    instructions = _text(plain.get("instructions", ""))
+    texts = {name: text(plain[name]) for name in ("run", "prunebench", "commit", "platform", "processor")}
+    environment = {text(name): _simple(value) for name, value in plain["environment"].items()}
+    libraries = {text(name): text(value) for name, value in plain["libraries"].items()}
+    instructions = text(plain.get("instructions", ""))
     return Origin(**texts, instructions=instructions, libraries=libraries, environment=environment)
 
 
@@ -157,17 +158,7 @@ def _presentation(plain: Any) -> dict[str, Any]:
 
 def _task(value: Any) -> Task:
     check, model, dataset, recipe = value
-    return _text(check), _text(model), _text(dataset), _maybe(recipe)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _maybe(value: Any) -> str | None:
-    return None if value is None else _text(value)
+    return text(check), text(model), text(dataset), text_or_none(recipe)
 
 
 def _integer(value: Any) -> int:
@@ -201,7 +192,7 @@ def _short(value: Any) -> str:
 def _status(value: Any) -> str:
     if value not in get_args(Status):
         raise ValueError(f"{value!r} is no status")
-    return _text(value)
+    return text(value)
 
 
 def _refuse(text: str) -> float:

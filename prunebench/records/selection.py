@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from prunebench.errors import StoreError
+from prunebench.records.typed import text, text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +38,11 @@ class Always:
     def from_plain(cls, plain: Any) -> Always:
         """Back from its JSON form."""
         suite, task, method, arms, densities = plain
-        check, model, dataset, recipe = map(_maybe, task)
+        check, model, dataset, recipe = map(text_or_none, task)
         if check is None or model is None or dataset is None:
             raise TypeError(f"{task!r} is no task")
         return cls(
-            _text(suite), (check, model, dataset, recipe), _text(method), tuple(map(_maybe, arms)),
+            text(suite), (check, model, dataset, recipe), text(method), tuple(map(text_or_none, arms)),
             tuple(map(_density, densities)),
         )  # fmt: skip
 
@@ -100,27 +101,17 @@ class Selection:
         if plain is None:
             return cls()
         try:
-            methods, seeds = tuple(map(_text, plain.get("methods") or ())), plain.get("seeds")
+            methods, seeds = tuple(map(text, plain.get("methods") or ())), plain.get("seeds")
             if seeds is not None and (not isinstance(seeds, int) or isinstance(seeds, bool)):
                 raise TypeError(f"{seeds!r} is no number of repetitions")
             named = plain.get("named")
             texts = [text.removeprefix("+") for text in methods if not is_glob(text)] if named is None else named
             return cls(
-                methods, seeds, tuple(map(_text, plain.get("set") or ())), tuple(map(_text, texts)),
+                methods, seeds, tuple(map(text, plain.get("set") or ())), tuple(map(text, texts)),
                 tuple(map(Always.from_plain, plain.get("always") or ())),
             )  # fmt: skip
         except (TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"run {plan.get('run')}: the selection in plan.json is damaged: {error}") from error
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _maybe(value: Any) -> str | None:
-    return None if value is None else _text(value)
 
 
 def _density(value: Any) -> float | None:
