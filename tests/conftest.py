@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 # One thread a process, as in workers: two test processes with two threads each take many times as long.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+SLOW = ("end_to_end", "testing")
+"""Folders of tests that take seconds each: last of all, they would leave one of two processes idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not {*SLOW} & {*item.path.parts})
+
+
 TINY = """
 name = "tiny"
 version = 1
