@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabulate import tabulate
 
@@ -69,15 +69,17 @@ PRINTED = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "
 @settings(deadline=None)
 def test_columns_on_a_terminal_are_as_tabulate_has_them(parts):
     headers, rows, numeric = parts
-    # Below a header of two lines tabulate leaves out a row without any text.
-    assume(all(map(any, rows)) or not any(" " in header for header in headers))
     table = Table("", tuple(headers), tuple(tuple(row) for row in rows), tuple(numeric))
     expected = tabulate(
         rows, [header.replace(" ", "\n") for header in headers], "simple", disable_numparse=True,
         colalign=table.alignments,
     )  # fmt: skip
-    found = render([table], "table").splitlines()
-    assert [line.rstrip() for line in found] == [line.rstrip() for line in f"{expected}\n".splitlines()]
+    found, wanted = render([table], "table"), f"{expected}\n"
+    lines, wanted_lines = ([line.rstrip() for line in text.splitlines()] for text in (found, wanted))
+    if any(" " in header for header in headers) and not all(map(any, rows)):
+        # Below a header of two lines tabulate leaves out a row without any text, which is a line here: see below.
+        lines, wanted_lines = list(filter(None, lines)), list(filter(None, wanted_lines))
+    assert lines == wanted_lines
 
 
 def test_a_row_without_any_text_is_a_line_all_the_same():

@@ -25,7 +25,8 @@ def linear(title: str, values: Iterable[float], *, unit: str = "", most: int = _
         pad = abs(high) * 0.1 or 1.0
         low, high = low - pad, high + pad
     step = round_step((high - low) / most)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    rounding = 1e-12 * max(abs(low), abs(high))
+    first, last = math.floor((low + rounding) / step), math.ceil((high - rounding) / step)
     ticks = tuple((round(i * step, 12), f"{tick(i * step, step)}{unit}") for i in range(first, last + 1))
     return Axis(title, ticks[0][0], ticks[-1][0], ticks, grid=grid)
 

@@ -100,7 +100,7 @@ def _chart(
     )
     description = (
         f"Mean validation accuracy just before and just after every pruning event of {len(shown)} methods, joined by "
-        f"the dark strokes, those that lose most at once first; coloured lines {followed}. "
+        f"upright strokes, those that lose most at once first; coloured lines {followed}. "
         + (
             "The point at 1 is the end of training"
             if x.high < _LONGER
