@@ -225,6 +225,9 @@ def test_nobody_is_asked_who_is_not_there_and_an_unknown_suite_is_an_error(comma
     assert (ended.code, "give --yes" in ended.err) == (2, True)
     ended = command("baseline", "update", "collapse", "--yes")
     assert (ended.code, "no run makes a baseline of 'collapse' at scale 'quick'" in ended.err) == (2, True)
+    assert "prunebench run collapse --scale quick" in ended.err
+    ended = command("baseline", "update", "colapse", "--yes")
+    assert (ended.code, "(did you mean 'collapse'?)" in ended.err, "prunebench run" in ended.err) == (2, True, False)
     ended = command("baseline", "update", "tiny", "--yes", "--from", "latest", "--scale", "standard")
     assert (ended.code, "give --scale" in ended.err) == (2, True)
 

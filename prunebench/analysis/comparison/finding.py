@@ -6,11 +6,11 @@ from pathlib import Path
 
 from prunebench.analysis.comparison.sides import Side, nothing, of_baseline, of_run
 from prunebench.analysis.results import Results, load_results, open_run, run_folders
-from prunebench.errors import NothingToDoError, StoreError, UsageError
+from prunebench.errors import NothingToDoError, StoreError, UsageError, suggestion
 from prunebench.records.baseline import Baseline, file_name, make
 from prunebench.records.baseline_reader import read_baseline
 from prunebench.records.overrides import comparable, unaltered
-from prunebench.records.places import OWN_BASELINES, baseline_file
+from prunebench.records.places import OWN_BASELINES, baseline_file, suite_folder
 from prunebench.records.selection import Selection
 
 
@@ -84,8 +84,8 @@ def newest(store: Path, suite: str, scale: str) -> Results:
     Raises:
         UsageError: there is none; the message says what the newest one lacks, and which runs cannot be read.
     """
-    why = f"there is none in {store}: prunebench run {suite} --scale {scale}"
-    refused = False
+    why = ""
+    known = {path.stem for path in suite_folder().glob("*.toml")}
     unreadable = []
     for folder in reversed(list(run_folders(store))):
         try:
@@ -93,13 +93,16 @@ def newest(store: Path, suite: str, scale: str) -> Results:
         except StoreError as error:
             unreadable.append(str(error))
             continue
+        known.update(results.suites)
         if suite not in results.suites or unaltered(results.plan["scale"].split(" / ")[0]) != scale:
             continue
         lacks = _unfit(results, suite, of_run(results))
         if not lacks:
             return results
-        if not refused:
-            why, refused = f"run {results.run_id}, the newest, is none to compare with: {lacks}", True
+        why = why or f"run {results.run_id}, the newest, is none to compare with: {lacks}"
+    if not why:
+        mend = f": prunebench run {suite} --scale {scale}" if suite in known else suggestion(suite, known)
+        why = f"there is none in {store}{mend}"
     raise UsageError("; ".join([f"no run makes a baseline of {suite!r} at scale {scale!r}: {why}", *unreadable]))
 
 
