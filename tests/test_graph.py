@@ -254,3 +254,22 @@ def test_a_component_whose_entry_was_replaced_is_resolved_anew(monkeypatch):
     parameter = Parameter("rate", ("float",), 2.0)
     monkeypatch.setitem(METHODS.entries, "reloaded", Entry("method", "reloaded", "json:loads", parameters=(parameter,)))
     assert component.plain()["$component"][1] == "reloaded(rate=2.0)"
+
+
+def test_a_sketch_reads_no_code_and_leaves_a_plan_as_it_is(monkeypatch):
+    def made():
+        return work(first=source(name="a"), second=method("snip"))
+
+    def read(module):
+        raise AssertionError(module)
+
+    whole = made()
+    with graph.planning():
+        with monkeypatch.context() as patch:
+            patch.setattr(graph, "code_digest", read)
+            with graph.sketching():
+                sketch = made()
+            with pytest.raises(AssertionError):
+                made()
+        assert made().key == whole.key != sketch.key
+    assert (sketch.step, sketch.role, len(sketch.dependencies)) == (whole.step, whole.role, 1)

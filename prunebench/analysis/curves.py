@@ -167,12 +167,13 @@ def _band(x: np.ndarray, excess: np.ndarray, width: float) -> tuple[float, float
     """
     if len(x) == 1:
         x, excess = np.repeat(x, 2), np.repeat(excess, 2, axis=1)
+    start, slope = excess[:, :-1], np.diff(excess, axis=1)
+    means, rises = start.mean(axis=0), slope.mean(axis=0)
+    away, turned = start - means, slope - rises
+    spread = width / (len(excess) - 1) * np.array([away * away, away * turned, turned * turned]).sum(axis=1)
+    quadratics = np.array([rises**2 - spread[2], 2 * (means * rises - spread[1]), means**2 - spread[0], means, rises])
     low = math.inf
-    for j in range(len(x) - 1):
-        start, slope = excess[:, j], excess[:, j + 1] - excess[:, j]
-        mean, rise = float(start.mean()), float(slope.mean())
-        spread = width * np.cov(start, slope)
-        a, b, c = rise**2 - spread[1, 1], 2 * (mean * rise - spread[0, 1]), mean**2 - spread[0, 0]
+    for j, (a, b, c, mean, rise) in enumerate(quadratics.T.tolist()):
         inner = {t for t in (*_roots(a, b, c), *_roots(0.0, rise, mean)) if 0 < t < 1}
         places = [0.0, *sorted(inner), 1.0]
         for begin, end in pairwise(places):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from prunebench.analysis.uncollected import uncollected
 from prunebench.errors import StoreError, UnknownNameError, suggestion
+from prunebench.records.lines import read_rows
 from prunebench.records.reader import read_all_series, read_plan, read_provenance, read_records, read_series
-from prunebench.records.schema import Failure, Record, Row
 from prunebench.records.sources import PLAN, is_archive, source_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from prunebench.records.schema import Failure, Record, Row
     from prunebench.records.sources import Source
 
 T = TypeVar("T")
@@ -62,12 +63,17 @@ class Results:
     @cached_property
     def rows(self) -> list[Row]:
         """All planned rows."""
-        return [Row.from_plain(plain) for plain in self.plan["rows"]] if self.planned is None else self.planned
+        return read_rows(self.plan["rows"]) if self.planned is None else self.planned
 
     @cached_property
     def by_row(self) -> Mapping[Row, Record]:
         """Records by their rows."""
         return {record.row: record for record in self.records}
+
+    @cached_property
+    def cells(self) -> list[Record | None]:
+        """The record of every planned row; None where there is none yet."""
+        return [self.by_row.get(row) for row in self.rows]
 
     @cached_property
     def _made(self) -> dict[Hashable, Any]:
@@ -82,7 +88,7 @@ class Results:
 
     def missing(self) -> list[Row]:
         """Planned rows without a record."""
-        return [row for row in self.rows if row not in self.by_row]
+        return [row for row, record in zip(self.rows, self.cells, strict=True) if record is None]
 
     def statuses(self) -> Counter[str]:
         """How many cells have each status; `missing` for those without a record."""
@@ -137,7 +143,7 @@ def load_results(place: Path) -> Results:
     with uncollected():
         plan = read_plan(source)
         try:
-            rows = [Row.from_plain(plain) for plain in plan.pop("rows")]
+            rows = read_rows(plan.pop("rows"))
         except (KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{place} holds no readable run: {PLAN}: {type(error).__name__}: {error}") from error
         planned = list(dict.fromkeys(rows))

@@ -182,7 +182,7 @@ def _printable(text: str) -> str:
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
     """One line without control characters, long names cut: a method's name is somebody else's input."""
-    line = re.sub(r"\s+", " ", _printable(text)).strip()
+    line = " ".join(_printable(text).split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

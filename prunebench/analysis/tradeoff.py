@@ -46,7 +46,7 @@ class Cells:
 
     def count(self, state: State) -> int:
         """Repetitions of that state."""
-        return sum(own == state for own in self.states.values())
+        return list(self.states.values()).count(state)
 
     def values(self, metric: str) -> Mapping[int, float]:
         """The metric of networks that are alive, by repetition: the same mapping every time."""

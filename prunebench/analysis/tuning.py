@@ -37,4 +37,5 @@ def best_recipe(rows: Sequence[Row], records: Mapping[Row, Record]) -> str | Non
         known = [value for value in values if value is not None]
         return -unfinished, fmean(known) if known else -1.0
 
-    return max(dict.fromkeys(row.recipe for row in rows), key=merit)
+    recipes = dict.fromkeys(row.recipe for row in rows)
+    return max(recipes, key=merit) if len(recipes) > 1 else rows[0].recipe

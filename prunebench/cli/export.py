@@ -37,7 +37,7 @@ def command(run: str, file_format: str | None, output: Path | None, long: bool, 
     prunebench export --long > metrics.csv
     prunebench export latest --output run.tar.xz
     """  # noqa: D301 - click looks for the backspace itself
-    from prunebench.analysis.export import exported
+    from prunebench.analysis.export import pieces
     from prunebench.analysis.results import open_run
     from prunebench.harness.files import write_whole
 
@@ -48,9 +48,9 @@ def command(run: str, file_format: str | None, output: Path | None, long: bool, 
         raise UsageError(f"{kind} is no text: give --output FILE, or send standard output to a file")
     if output is not None and output.exists() and not force:
         raise UsageError(f"{output} is there already: give --force to replace it")
-    content = exported(open_run(store, run), kind, long=long)
+    content = pieces(open_run(store, run), kind, long=long)
     if output is None:
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.writelines(content)
         return
     try:
         write_whole(output, content)

@@ -43,9 +43,12 @@ def command(
     """  # noqa: D301 - click looks for the backspace itself
     from prunebench import plugins as ways_in
     from prunebench.analysis.results import open_run
+    from prunebench.report.charts.pen import warm
     from prunebench.report.files import write_report
 
     ways_in.ready(plugins)
+    if not formats or {"html", _CHARTS} & {*formats}:
+        warm()
     found = [open_run(store, name) for name in dict.fromkeys(names or ("latest",))]
     for path in write_report(found, output, formats or FORMATS):
         click.echo(path)

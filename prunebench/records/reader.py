@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from prunebench.errors import StoreError
 from prunebench.records.beside import no_plan, no_provenance
+from prunebench.records.lines import LineReader
 from prunebench.records.older import SCHEMA
-from prunebench.records.schema import PLAN_SCHEMA, Record, Row
+from prunebench.records.schema import PLAN_SCHEMA, Record
 from prunebench.records.sources import PLAN, PROVENANCE, RECORDS, SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from prunebench.records.schema import Row
     from prunebench.records.sources import Source
 
 
@@ -35,11 +37,11 @@ def read_records(source: Source, rows: Iterable[Row] = ()) -> Iterator[Record]:
         file = source.open(RECORDS)
         if file is None:
             return
-        read_row = Row.reader(rows)
+        fast = LineReader(rows)
         with file:
             for number, line in enumerate(file, start=1):
                 if line.endswith(b"\n"):
-                    yield _record(line, read_row, path, number)
+                    yield fast.read(line) or fast.sharing(_record(line, path, number))
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -139,25 +141,25 @@ def _said(error: Exception) -> str:
 
 
 def _parsed(content: bytes) -> Any:
-    """JSON; what orjson does not read is left to the standard library, whose complaints say more.
+    """JSON; what msgspec does not read is left to the standard library, whose complaints say more.
 
     Raises:
         ValueError: it is none, or is nested too deep.
     """
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
+        return msgspec.json.decode(content)
+    except (ValueError, RecursionError):
         try:
             return json.loads(content)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
 
 
-def _record(line: bytes, row: Callable[[Mapping[str, Any]], Row], path: Path, number: int) -> Record:
+def _record(line: bytes, path: Path, number: int) -> Record:
     plain: Any = None
     try:
         plain = _parsed(line)
-        return Record.from_plain(plain, row)
+        return Record.from_plain(plain)
     except (ValueError, StoreError) as error:
         fault = f"{path}, line {number}: {error}"
         if _newer(plain):

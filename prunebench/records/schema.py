@@ -16,7 +16,7 @@ from prunebench.fields import Kind
 from prunebench.records.older import SCHEMA, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
 PLAN_SCHEMA = 1
 """Number of the schema of `plan.json`; keys that were added since are absent in older ones."""
@@ -87,23 +87,13 @@ class Row:
             raise TypeError("row with a density outside 0 to 1")
         return row
 
-    @staticmethod
-    def reader(known: Iterable[Row] = ()) -> Callable[[Mapping[str, Any]], Row]:
-        """A `from_plain` that gives every row once: equal ones are one object, those that are known their own."""
-        seen = {row.cells(): row for row in known}
-
-        def read(plain: Mapping[str, Any]) -> Row:
-            task = plain["task"]
-            cells = (*_own(plain), *_of_task(task))
-            if len(plain) + len(task) > len(cells) + 1 or (row := seen.get(cells)) is None:
-                row = seen[cells] = Row.from_plain(plain)
-            return row
-
-        return read
+    def __hash__(self) -> int:
+        """Of its values: a table of 10⁵ records looks rows up millions of times."""
+        return hash(_cells(self))
 
     def cells(self) -> tuple[Any, ...]:
         """Its values, those of the task last."""
-        return (*_own_of(self), *_of_task_of(self))
+        return _cells(self)
 
     def __str__(self) -> str:
         parts = [self.model, self.dataset, self.method]
@@ -114,10 +104,9 @@ class Row:
         return " · ".join([*parts, f"#{self.repetition}"])
 
 
-_OWN = ("suite", "suite_version", "check", "scale", "method", "density", "arm", "repetition")
-_OF_TASK = ("model", "dataset", "recipe")
-_own, _of_task = itemgetter(*_OWN), itemgetter(*_OF_TASK)
-_own_of, _of_task_of = attrgetter(*_OWN), attrgetter(*_OF_TASK)
+_cells = attrgetter(
+    "suite", "suite_version", "check", "scale", "method", "density", "arm", "repetition", "model", "dataset", "recipe"
+)
 _NONE = type(None)
 _KINDS = frozenset(
     (str, int, str, str, str, density, arm, int, str, str, recipe)
@@ -202,12 +191,8 @@ class Record:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any], row: Callable[[Mapping[str, Any]], Row] = Row.from_plain) -> Record:
+    def from_plain(cls, plain: Mapping[str, Any]) -> Record:
         """Inverse of `plain`; records of earlier schemas are brought up to the present one.
-
-        Args:
-            plain: JSON form.
-            row: reads the row, see `Row.reader`.
 
         Raises:
             StoreError: not a record, or one of a schema that this version does not read.
@@ -223,7 +208,7 @@ class Record:
             error = Failure(**plain["error"]) if plain["error"] else None
             if error is not None and {*map(type, error.plain().values())} != {str}:
                 raise StoreError("record whose error is not made of texts")
-            rest = {**plain, "row": row(plain["row"]), "error": error}
+            rest = {**plain, "row": Row.from_plain(plain["row"]), "error": error}
             del rest["schema"]
             return cls(**rest)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.sections import parts
-from prunebench.analysis.export import exported
+from prunebench.analysis.export import pieces
 from prunebench.analysis.tables import Table, one_line, render
 from prunebench.analysis.uncollected import uncollected
 from prunebench.errors import StoreError
@@ -18,7 +18,7 @@ from prunebench.report.places import distinct, stems
 from prunebench.report.scope import of_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from prunebench.analysis.results import Results
@@ -53,8 +53,7 @@ def write_report(runs: Sequence[Results], folder: Path, formats: Sequence[str] =
         for kind in formats:
             beside = [f"{name}.{other}" for other in formats if other != kind]
             with uncollected():
-                content = _content(results, kind, beside)
-            written.append(_written(folder / f"{name}.{kind}", content))
+                written.append(_written(folder / f"{name}.{kind}", _content(results, kind, beside)))
         if CHARTS in asked:
             written += [_written(folder / f"{name}.{chart.name}.svg", alone(chart).encode()) for chart in _all(results)]
     if len(suites) > 1 and "html" in formats and _free(folder / "index.html", _GENERATOR):
@@ -78,10 +77,10 @@ def _all(results: Results) -> list[Chart]:
     return [chart for part in parts(results) for chart in charts(part.suite, part.section, part.presentation, results)]
 
 
-def _content(results: Results, kind: str, beside: Sequence[str]) -> bytes:
+def _content(results: Results, kind: str, beside: Sequence[str]) -> bytes | Iterable[bytes]:
     if kind == "html":
         return page(results, beside).encode()
-    return markdown(results).encode() if kind == "md" else exported(results, kind)
+    return markdown(results).encode() if kind == "md" else pieces(results, kind)
 
 
 def _index(runs: Sequence[Results], names: Sequence[str], formats: Sequence[str]) -> bytes:
@@ -116,7 +115,7 @@ def _said(results: Results) -> str:
     return ", ".join(f"{count} {name}" for _, count, name in statuses(results))
 
 
-def _written(path: Path, content: bytes) -> Path:
+def _written(path: Path, content: bytes | Iterable[bytes]) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)

@@ -113,7 +113,7 @@ def _number(text: str) -> Markup:
     if text == NONE:
         return Markup('<span class="none">–</span>')
     value, mark, spread = text.partition(" ± ")
-    return Markup('{} <span class="pm">± {}</span>').format(value, spread) if mark else escape(text)
+    return Markup(f'{escape(value)} <span class="pm">± {escape(spread)}</span>') if mark else escape(text)
 
 
 def _state(text: str) -> str:

@@ -22,6 +22,8 @@ from prunebench.analysis.lint.sheet import of_results
 from prunebench.analysis.results import Results, load_results
 from prunebench.analysis.tables import render
 from prunebench.records.presentation import Presentation
+from prunebench.report.page import page
+from prunebench.report.scope import of_suite
 from tests.bench.made import make
 
 T = TypeVar("T")
@@ -55,6 +57,8 @@ def measure(folder: Path, *, whole: bool) -> None:
             tables = timed(f"  {section}", lambda: SECTIONS[section](suite["name"], presentation, results))  # noqa: B023
             timed("    as Markdown", lambda: render(tables, "md"))  # noqa: B023
     timed("lint", lambda: _lint(results))
+    for suite in results.suites:
+        timed("page with charts", lambda: page(of_suite(results, suite)))  # noqa: B023
     timed("frame", results.frame)
     timed("csv", lambda: exported(results, "csv"))
     timed("all series", lambda: [results.series(record) for record in results.records])

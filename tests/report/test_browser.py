@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from urllib.parse import quote
 
 import pytest
 
@@ -122,6 +123,41 @@ def test_the_keyboard_sorts_too_and_texts_in_natural_order(pages, opened):
     page.locator(f"{BOARD} thead th").nth(2).get_by_role("button").focus()
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") is None, "one column at a time"
+
+
+def test_the_order_of_every_table_is_in_the_address_and_going_back_undoes_it(pages, opened):
+    page = opened(pages["usual"])
+    orders = {table: column(page, table, 1) for table in (BOARD, "#curves-2")}
+    for table in orders:
+        page.locator(f"{table} thead th").first.get_by_role("button").click()
+    page.locator(f"{BOARD} thead th").first.get_by_role("button").click()
+    both = {table: column(page, table, 1) for table in orders}
+    assert all(both[table] != orders[table] for table in orders)
+    page.reload()
+    assert {table: column(page, table, 1) for table in orders} == both
+    assert page.locator(f"{BOARD} thead th").first.get_attribute("aria-sort") == "descending"
+    assert page.locator("#curves-2 thead th").first.get_attribute("aria-sort") == "ascending"
+    page.go_back()
+    assert page.locator(f"{BOARD} thead th[aria-sort=ascending]").count() == 1
+    assert column(page, "#curves-2", 1) == both["#curves-2"]
+    page.go_back()
+    assert page.locator(f"{BOARD} thead th[aria-sort=ascending]").count() == 1
+    assert column(page, "#curves-2", 1) == orders["#curves-2"]
+    page.go_back()
+    assert page.locator("th[aria-sort]").count() == 0
+    assert column(page, BOARD, 1) == orders[BOARD]
+
+
+@pytest.mark.parametrize(
+    "sort", ["|", "nonsense", "leaderboard-1:99a", "leaderboard-1:a", "leaderboard-1:1x", ":1a", "x:1a"]
+)
+def test_an_order_that_is_none_changes_nothing(pages, opened, sort):
+    before = column(opened(pages["usual"]), BOARD, 1)
+    page = opened(f"{pages['usual']}#sort={quote(sort)}")
+    assert column(page, BOARD, 1) == before
+    assert page.locator("th[aria-sort]").count() == 0
+    page.locator(f"{BOARD} thead th").first.get_by_role("button").click()
+    assert page.locator("th[aria-sort=ascending]").count() == 1
 
 
 def test_numbers_of_several_digits_sort_as_numbers(pages, opened):
@@ -248,7 +284,9 @@ def test_the_system_chooses_the_theme_and_the_button_another(pages, opened, sche
 
 
 @pytest.mark.parametrize(
-    ("scheme", "viewport"), [("light", DESKTOP), ("dark", PHONE)], ids=["light-desktop", "dark-phone"]
+    ("scheme", "viewport"),
+    [(scheme, viewport) for scheme in ("light", "dark") for viewport in (DESKTOP, PHONE)],
+    ids=["light-desktop", "light-phone", "dark-desktop", "dark-phone"],
 )
 def test_axe_finds_no_serious_fault(pages, opened, scheme, viewport):
     from axe_playwright_python.sync_playwright import Axe

@@ -63,7 +63,7 @@ def digest(text):
 def test_the_policy_admits_the_style_and_the_script_of_the_page_and_nothing_else(shown):
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', shown)
     (style,) = re.findall(r"<style>(.*?)</style>", shown, re.DOTALL)
-    (script,) = re.findall(r"<script>(.*?)</script>", shown, re.DOTALL)
+    (script,) = re.findall(r"<script type=\"module\">(.*?)</script>", shown, re.DOTALL)
     allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert allowed == {
         "default-src": "'none'", "style-src": f"'{digest(style)}'", "script-src": f"'{digest(script)}'",

@@ -5,25 +5,28 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE
+from prunebench.analysis.boards.cells import NONE, p_text
 from prunebench.analysis.boards.configurations import header
-from prunebench.analysis.boards.pairs import p_text, places
-from prunebench.analysis.statistics.association import FEWEST, association
+from prunebench.analysis.boards.grid import places
+from prunebench.analysis.statistics import association as statistics
+from prunebench.analysis.statistics.association import FEWEST, mean
 from prunebench.analysis.statistics.holm import adjusted
 from prunebench.analysis.tables import Table
 from prunebench.records.facets import is_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
-    from prunebench.analysis.statistics.association import Association
+    from prunebench.analysis.statistics.association import Association, Means
     from prunebench.analysis.statistics.resampling import Bootstrap
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Association as Asked
     from prunebench.records.presentation import Presentation
 
+_NO_WIDTH = 1e-12
+"""Of the interval of points that lie on a line, apart from rounding."""
 _HEADERS = ("association", "τ 95%", "p", "p, Holm", "Spearman 95%", "Pearson, linear", "configs")
 _LEGEND = (
     (
@@ -68,9 +71,7 @@ def associations(suite: str, presentation: Presentation, results: Results) -> li
 def configured(place: Place, asked: Asked, controls: Callable[[str], bool]) -> dict[str, Cells]:
     """The configurations of a place: methods that have records and are no `controls`, equal ones once."""
     found = {
-        method: cells
-        for (method, arm), cells in place.cells.items()
-        if arm is None and not controls(method) and any(cells.records.values())
+        method: cells for method, cells in place.methods.items() if not controls(method) and any(cells.records.values())
     }
     return _different(found, (*asked.x, *asked.y))
 
@@ -78,9 +79,9 @@ def configured(place: Place, asked: Asked, controls: Callable[[str], bool]) -> d
 def _different(methods: Mapping[str, Cells], metrics: Sequence[str]) -> dict[str, Cells]:
     """Methods whose runs are not those of one before, as of filters at random whatever says which are important."""
     found: dict[str, Cells] = {}
-    seen: list[list[list[tuple[int, float]]]] = []
+    seen: list[list[Mapping[int, float]]] = []
     for method, cells in methods.items():
-        runs = [sorted(cells.values(metric).items()) for metric in metrics]
+        runs = [cells.values(metric) for metric in metrics]
         if not (all(runs) and runs in seen):
             seen.append(runs)
             found[method] = cells
@@ -91,12 +92,8 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
     if len(methods) < FEWEST:
         few = f"{len(methods)} configuration{'s' * (len(methods) != 1)}: fewer than {FEWEST} decide nothing"
         return Table(f"associations · {place.title} — {few}", ("association",), ())
-    found = {
-        (x, y): association(clusters)
-        for x in asked.x
-        for y in asked.y
-        if (clusters := runs_of(list(methods.values()), x, y))
-    }
+    pairs = _means(list(methods.values()), asked)
+    found = dict(zip(pairs, statistics.associations(list(pairs.values())), strict=True))
     p = [one.p for one in found.values()]
     p = [*p[:1], *_adjusted(p[1:])] if next(iter(found), None) == (asked.x[0], asked.y[0]) else _adjusted(p)
     rows = [_row(pair, one, p_all, len(methods)) for (pair, one), p_all in zip(found.items(), p, strict=True)]
@@ -111,6 +108,31 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Asked) -> Table:
         legend=_LEGEND,
         dataset=place.dataset,
     )
+
+
+def _means(configurations: Sequence[Cells], asked: Asked) -> dict[tuple[str, str], tuple[Means, Means]]:
+    """By pair of metrics, x and y by configuration: means over the runs that have both, where some have."""
+    values = [{metric: cells.values(metric) for metric in (*asked.x, *asked.y)} for cells in configurations]
+    known = [{metric: _mean(own, own) for metric, own in of.items() if own} for of in values]
+
+    def both(i: int, x: str, y: str) -> tuple[float, float] | None:
+        of_x, of_y = values[i][x], values[i][y]
+        if of_x.keys() == of_y.keys():
+            return (known[i][x], known[i][y]) if of_x else None
+        shared = of_x.keys() & of_y.keys()
+        return (_mean(of_x, shared), _mean(of_y, shared)) if shared else None
+
+    found = {}
+    for x in asked.x:
+        for y in asked.y:
+            if means := [pair for i in range(len(configurations)) if (pair := both(i, x, y))]:
+                of_x, of_y = zip(*means, strict=True)
+                found[x, y] = of_x, of_y
+    return found
+
+
+def _mean(values: Mapping[int, float], repetitions: Iterable[int]) -> float:
+    return mean(values[n] for n in sorted(repetitions))
 
 
 def runs_of(configurations: Sequence[Cells], x: str, y: str) -> list[list[tuple[float, float]]]:
@@ -145,7 +167,7 @@ def _interval(found: Bootstrap | None) -> str:
     if found is None:
         return NONE
     shown = [f"{round(value, 2) + 0.0:.2f}" for value in (found.value, found.low, found.high)]
-    return shown[0] if found.low == found.high else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+    return shown[0] if found.high - found.low < _NO_WIDTH else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
 def _note(pair: tuple[str, str], reason: str) -> str:

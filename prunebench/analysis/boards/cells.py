@@ -7,10 +7,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.statistics.intervals import mean_interval
+from prunebench.records.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from prunebench.analysis.statistics.verdicts import Interval
     from prunebench.records.presentation import Presentation
     from prunebench.records.schema import Record
 
@@ -58,3 +60,32 @@ def without_record(methods: int) -> str:
 def captioned(title: str, details: str, note: str = "") -> str:
     """A caption of what there is of its parts."""
     return " ".join(part for part in (" — ".join(part for part in (title, details) if part), note) if part)
+
+
+def measured(metric: str) -> str:
+    """The metric in words, and what a difference of it is counted in."""
+    name, unit = metric.replace("_", " "), METRICS[metric].unit
+    return f"{name} in {'points' if unit == '%' else unit}" if unit else name
+
+
+def in_points(metric: str) -> bool:
+    """Whether differences of a metric are points of accuracy."""
+    return METRICS[metric].unit in {"%", "points"}
+
+
+def digits(metric: str) -> int:
+    """Decimals that the metric is shown with."""
+    return 2 if in_points(metric) else 3
+
+
+def spread_text(mean: float | None, interval: Interval | None, digits: int) -> str:
+    """A mean difference ± the half width of its interval, where it has one."""
+    if mean is None:
+        return NONE
+    shown = f"{round(mean, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before zero
+    return shown if interval is None else f"{shown} ± {(interval[1] - interval[0]) / 2:.{digits}f}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value to three decimals."""
+    return NONE if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"

@@ -13,8 +13,8 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.boards.pairs import digits, measured, p_text, places, spread_text
+from prunebench.analysis.boards.cells import NONE, digits, measured, p_text, spread_text
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.boards.specs import but_for_rate, longer_dense, method_name
 from prunebench.analysis.boards.winning import Condition, Side, best_prize, judge, prize
 from prunebench.analysis.statistics.intervals import mean_interval
@@ -24,7 +24,7 @@ from prunebench.analysis.tuning import CRITERION, best_recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.boards.winning import Judged
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
@@ -145,13 +145,19 @@ def _best(candidates: Sequence[Cells], metric: str) -> Side:
     """The candidate with the best mean validation accuracy."""
     if not candidates:
         return Side(None, {}, why="not in this run")
-    measured = {r.row: r for cells in candidates for r in cells.records.values() if r is not None}
-    if not measured:
+    first = next((r.row for cells in candidates for r in cells.records.values() if r is not None), None)
+    if first is None:
         return Side(None, {}, why="not measured yet")
-    any_row = next(iter(measured))
-    rows = [replace(any_row, recipe=cells.recipe, repetition=n) for cells in candidates for n in cells.records]
-    recipe = best_recipe(rows, measured)
-    chosen = next(cells for cells in candidates if cells.recipe == recipe)
+    chosen = candidates[0]
+    if any(cells.recipe != chosen.recipe for cells in candidates):
+        measured = {r.row: r for cells in candidates for r in cells.records.values() if r is not None}
+        rows = [
+            replace(first, recipe=cells.recipe, repetition=n) if record is None else record.row
+            for cells in candidates
+            for n, record in cells.records.items()
+        ]
+        recipe = best_recipe(rows, measured)
+        chosen = next(cells for cells in candidates if cells.recipe == recipe)
     judged = any(r is not None and r.metrics.get(CRITERION) is not None for r in chosen.records.values())
     if len(candidates) > 1 and not judged:
         return Side(None, {}, why="no validation accuracy to choose a recipe by")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE, decimals, mean_text, number, without_record
+from prunebench.analysis.boards.cells import NONE, decimals, digits, in_points, mean_text, number, without_record
 from prunebench.analysis.boards.contrasts import own_densities
-from prunebench.analysis.boards.pairs import digits, in_points, places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.tables import Table
 from prunebench.records.facets import is_control
 from prunebench.records.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Association, Presentation
@@ -38,19 +39,19 @@ def configurations(suite: str, presentation: Presentation, results: Results) -> 
     beside_of = own_densities(every)
     with_density = {place.task for place in every if place.density is not None}
     columns = [column.metric for column in presentation.column if column.metric is not None]
+    controls = cache(lambda method: is_control(method, asked.exclude))
     found = []
     for place in every:
         methods = shown_at(place, beside_of(place))
         recorded = any(any(cells.records.values()) for cells in methods.values())
         if recorded and (place.density is not None or place.task not in with_density):
-            found.append(_table(place, methods, asked, columns))
+            found.append(_table(place, methods, asked, columns, controls))
     return found
 
 
 def shown_at(place: Place, beside: Mapping[str, Cells]) -> dict[str, Cells]:
     """Methods without arm at a place, and those of the task whose density is their outcome."""
-    here = {method: cells for (method, arm), cells in place.cells.items() if arm is None}
-    return {**here, **beside}
+    return {**place.methods, **beside}
 
 
 def measured_values(cells: Cells, metrics: Iterable[str]) -> dict[str, list[float]]:
@@ -58,7 +59,13 @@ def measured_values(cells: Cells, metrics: Iterable[str]) -> dict[str, list[floa
     return {metric: list(cells.values(metric).values()) for metric in metrics}
 
 
-def _table(place: Place, methods: Mapping[str, Cells], asked: Association, columns: Sequence[str]) -> Table:
+def _table(
+    place: Place,
+    methods: Mapping[str, Cells],
+    asked: Association,
+    columns: Sequence[str],
+    is_one: Callable[[str], bool],
+) -> Table:
     metrics = dict.fromkeys((*asked.x, *columns, *asked.y))
     measured = {
         method: measured_values(cells, (_EVENTS, *metrics))
@@ -73,7 +80,7 @@ def _table(place: Place, methods: Mapping[str, Cells], asked: Association, colum
         for metric in shown
     }
     events = any(values[_EVENTS] for values in measured.values())
-    controls = {method for method in measured if is_control(method, asked.exclude)}
+    controls = set(filter(is_one, measured))
 
     def order(method: str) -> tuple[bool, bool, float, str]:
         values = measured[method][asked.x[0]]

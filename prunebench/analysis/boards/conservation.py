@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.boards.laws import EXACT, SLOPE, VIOLATED, findings, residual_text, worst
-from prunebench.analysis.boards.pairs import places
 from prunebench.analysis.tables import Table
 from prunebench.records.expected import expectation_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.boards.laws import Finding
-    from prunebench.analysis.boards.pairs import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Expectation, Presentation

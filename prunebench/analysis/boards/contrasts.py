@@ -7,27 +7,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE, decimals, mean_text
-from prunebench.analysis.boards.pairs import (
-    NOT_YET,
-    PAIRS,
-    Contrast,
-    Family,
-    absent,
-    digits,
-    in_points,
-    measured,
-    p_text,
-    places,
-)
+from prunebench.analysis.boards.cells import NONE, decimals, digits, in_points, mean_text, measured, p_text
+from prunebench.analysis.boards.grid import NOT_YET, absent, places
+from prunebench.analysis.boards.pairs import PAIRS, Contrast, Family, judge
 from prunebench.analysis.boards.verdicts import WORDS, dead, worded
 from prunebench.analysis.tables import Table
 from prunebench.records.facets import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Verdict
     from prunebench.analysis.tradeoff import Cells
@@ -98,17 +88,17 @@ def contrasted(suite: str, presentation: Presentation, results: Results) -> list
     beside_of = own_densities(every)
     among = compared_once()
     for place in every:
-        beside = beside_of(place)
+        pairs = [(asked, pairs_at(place, beside_of(place), asked, among)) for asked in presentation.contrast]
         for metric in metrics(presentation.verdicts, presentation.contrast):
             margin = margin_of(metric, presentation.verdicts, place.dataset)
             families = tuple(
-                Family(place, metric, _ANY if margin is None else margin, pairs)
-                for asked in presentation.contrast
-                if metric in (asked.metrics or [presentation.verdicts.metric])
-                if (pairs := tuple(paired(place, beside, asked, metric, among)))
+                Family(place, metric, _ANY if margin is None else margin, tuple(pair.contrast(metric) for pair in own))
+                for asked, own in pairs
+                if own and metric in (asked.metrics or [presentation.verdicts.metric])
             )
             if any(contrast.absent != NOT_YET for family in families for contrast in family.contrasts):
                 found.append(Contrasted(families, margin))
+    judge([family for one in found for family in one.families])
     return found
 
 
@@ -128,7 +118,7 @@ def own_densities(every: Iterable[Place]) -> Callable[[Place], Mapping[str, Cell
     found: dict[tuple[str, str, str | None, str], dict[str, Cells]] = defaultdict(dict)
     for place in every:
         if place.density is None:
-            found[place.task].update({method: cells for (method, arm), cells in place.cells.items() if arm is None})
+            found[place.task].update(place.methods)
     return lambda place: {} if place.density is None else found.get(place.task, {})
 
 
@@ -145,28 +135,43 @@ def compared_once() -> Among:
     return among
 
 
-def paired(place: Place, beside: Mapping[str, Cells], asked: Asked, metric: str, among: Among) -> Iterator[Contrast]:
-    """The pairs of a contrast at a place, a first; b may stand beside it. `among` tells which these are."""
-    here = {method: cells for (method, arm), cells in place.cells.items() if arm is None}
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two methods that a contrast compares at a place, and what is so of them whatever the metric."""
+
+    name: str
+    """Of the contrast."""
+    about: str
+    arm: str
+    cells: tuple[Cells, Cells]
+    collapsed: tuple[int, int]
+    absent: str
+
+    def contrast(self, metric: str) -> Contrast:
+        """Their repetitions, a first."""
+        a, b = (cells.values(metric) for cells in self.cells)
+        return Contrast(
+            method=self.name,
+            arm=self.arm,
+            reference="",
+            planned=len(self.cells[0].records),
+            pairs={n: (a[n], b[n]) for n in sorted(a) if n in b},
+            identical=False,
+            collapsed=self.collapsed,
+            absent=self.absent,
+            about=self.about,
+        )
+
+
+def pairs_at(place: Place, beside: Mapping[str, Cells], asked: Asked, among: Among) -> list[Pair]:
+    """The pairs of a contrast at a place; b may stand beside it. `among` tells which these are."""
+    here, found = place.methods, []
     for a, b in among(here, asked, beside):
-        yield _contrast(asked.name, (a, here[a]), (b, here[b] if b in here else beside[b]), metric)
-
-
-def _contrast(name: str, a: tuple[str, Cells], b: tuple[str, Cells], metric: str) -> Contrast:
-    (method, cells), (other, others) = a, b
-    mine, theirs = cells.values(metric), others.values(metric)
-    missing = [absent(own) for own in (cells, others) if not any(r and r.status == "ok" for r in own.records.values())]
-    return Contrast(
-        method=name,
-        arm=f"{method} − {other}",
-        reference="",
-        planned=len(cells.records),
-        pairs={n: (mine[n], theirs[n]) for n in sorted(mine) if n in theirs},
-        identical=False,
-        collapsed=(cells.count("collapsed"), others.count("collapsed")),
-        absent="; ".join(dict.fromkeys(missing)),
-        about=method,
-    )
+        cells = here[a], here[b] if b in here else beside[b]
+        missing = [absent(own) for own in cells if not any(r and r.status == "ok" for r in own.records.values())]
+        collapsed = cells[0].count("collapsed"), cells[1].count("collapsed")
+        found.append(Pair(asked.name, a, f"{a} − {b}", cells, collapsed, "; ".join(dict.fromkeys(missing))))
+    return found
 
 
 def size_of(metric: str, found: Iterable[Contrast]) -> int:
@@ -184,9 +189,10 @@ def _table(found: Contrasted) -> Table:
     for contrast, verdict in judged:
         if contrast.absent == NOT_YET:
             continue
+        means = contrast.means
         rows.append((
             contrast.name,
-            *((f"{value:.{size}f}" for value in contrast.means) if contrast.means else (NONE, NONE)),
+            *([f"{value:.{size}f}" for value in means] if means else (NONE, NONE)),
             mean_text(contrast.differences, size, signed=True) if contrast.pairs else NONE,
             p_text(verdict.p_difference),
             *([] if margin is None else [p_text(verdict.p_equivalence)]),

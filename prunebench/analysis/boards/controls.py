@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.boards.pairs import PAIRS, digits, families, measured, spread_text
+from prunebench.analysis.boards.cells import NONE, digits, measured, spread_text
+from prunebench.analysis.boards.pairs import PAIRS, families
 from prunebench.analysis.boards.specs import arm_name, method_name
 from prunebench.analysis.tables import Table
 from prunebench.records.metrics import METRICS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prunebench.analysis.boards import cells as texts
 from prunebench.analysis.boards.cells import NONE, mean_text
 from prunebench.analysis.boards.conservation import AS_EXPECTED, NOT_AS_EXPECTED
-from prunebench.analysis.boards.pairs import places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.statistics.verdicts import Comparison, verdicts
 from prunebench.analysis.tables import Table
 from prunebench.analysis.tradeoff import DENSE
@@ -18,7 +18,7 @@ from prunebench.records.expected import expectation_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.statistics.verdicts import Verdict
     from prunebench.analysis.tradeoff import Cells

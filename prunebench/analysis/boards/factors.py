@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE, mean_text
-from prunebench.analysis.boards.pairs import NOT_YET, contrast, digits, measured, places
+from prunebench.analysis.boards.cells import NONE, digits, mean_text, measured
+from prunebench.analysis.boards.grid import NOT_YET, places
+from prunebench.analysis.boards.pairs import contrast
 from prunebench.analysis.boards.specs import parts
 from prunebench.analysis.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
 

@@ -6,13 +6,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.boards.pairs import places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Presentation

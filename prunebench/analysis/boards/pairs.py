@@ -7,100 +7,33 @@ averaged. A dead layer on a network that has a path, as a shortcut of a residual
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.statistics.verdicts import Comparison, verdicts
-from prunebench.analysis.tradeoff import Cells
-from prunebench.records.metrics import METRICS
-from prunebench.records.overrides import comparable
+from prunebench.analysis.boards.grid import UNTOUCHED, absent, places
+from prunebench.analysis.statistics import verdicts as statistics
+from prunebench.analysis.statistics.verdicts import Comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
-    from prunebench.analysis.statistics.verdicts import Interval, Verdict
+    from prunebench.analysis.statistics.verdicts import Verdict
     from prunebench.records.presentation import Presentation, Verdicts
-    from prunebench.records.schema import Record
-
-UNTOUCHED = ""
-"""What the label `reference` calls the ticket that no arm has changed."""
 
 PAIRS = (
     "repetitions in which both networks were measured and have a path from input to output, of how many planned where "
     "those are more"
 )
 """What n is."""
-NOT_YET = "not measured yet"
-"""Why an arm has no repetition: none of its cells has a record."""
-_EMPTY = Cells(None, {})
 _MANY = 20
 """Values of a metric whose smallest distance tells its step."""
 _SAME = 1e-9
 """Values of a metric that are nearer are one, apart from rounding."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One task at one density."""
-
-    model: str
-    dataset: str
-    recipe: str | None
-    density: float | None
-    scale: str
-    cells: Mapping[tuple[str, str | None], Cells] = field(repr=False)
-    """By method and arm, in the order of the plan."""
-
-    @property
-    def title(self) -> str:
-        """Task, density, and whether these are the suite's own cells."""
-        parts = [self.model, self.dataset, self.recipe]
-        if self.density is not None:
-            parts.append(f"density {self.density:g}")
-        if not comparable(self.scale):
-            parts.append(f"compares with no others: {self.scale}")
-        return " · ".join(part for part in parts if part)
-
-    @property
-    def task(self) -> tuple[str, str, str | None, str]:
-        """Model, dataset, recipe and scale."""
-        return self.model, self.dataset, self.recipe, self.scale
-
-    def of(self, method: str, arm: str | None) -> Cells:
-        """The repetitions of a method's arm; none if it is not planned."""
-        return self.cells.get((method, arm), _EMPTY)
-
-    def arms(self) -> list[tuple[str, str]]:
-        """Methods and their arms, in the order of the plan, those of a method together."""
-        methods = dict.fromkeys(method for method, _ in self.cells)
-        return [(own, arm) for own in methods for method, arm in self.cells if method == own and arm is not None]
-
-
-def places(suite: str, results: Results) -> list[Place]:
-    """Every task and density of a suite, in the order of the plan."""
-    return results.once(("places", suite), lambda: _places(suite, results))
-
-
-def _places(suite: str, results: Results) -> list[Place]:
-    records = results.by_row
-    found: dict[
-        tuple[str, str, str | None, float | None, str, str], dict[tuple[str, str | None], dict[int, Record | None]]
-    ]
-    found = defaultdict(lambda: defaultdict(dict))
-    for row in results.rows:
-        if row.suite == suite:
-            group = found[*row.task, row.density, row.scale, row.check]
-            group[row.method, row.arm][row.repetition] = records.get(row)
-    return [
-        Place(model, dataset, recipe, density, scale, {key: Cells(recipe, cells) for key, cells in group.items()})
-        for (model, dataset, recipe, density, scale, _), group in found.items()
-    ]
 
 
 @dataclass(frozen=True)
@@ -132,14 +65,15 @@ class Contrast:
     @property
     def differences(self) -> tuple[float, ...]:
         """Reference − arm: positive where the arm costs."""
-        return tuple(reference - arm for reference, arm in self.pairs.values())
+        return tuple([reference - arm for reference, arm in self.pairs.values()])
 
     @property
     def means(self) -> tuple[float, float] | None:
         """Of the reference and of the arm, over the pairs."""
-        return (
-            (fmean(a for a, _ in self.pairs.values()), fmean(b for _, b in self.pairs.values())) if self.pairs else None
-        )
+        if not self.pairs:
+            return None
+        reference, arm = zip(*self.pairs.values(), strict=True)
+        return fmean(reference), fmean(arm)
 
     @property
     def n(self) -> str:
@@ -173,17 +107,6 @@ def contrast(place: Place, method: str, arm: str, metric: str) -> Contrast:
     )
 
 
-def absent(cells: Cells) -> str:
-    """Why none of the repetitions has an outcome."""
-    records = [record for record in cells.records.values() if record is not None]
-    if not records:
-        return NOT_YET if cells.records else "not in this run"
-    reasons = dict.fromkeys(record.reason for record in records if record.status == "skipped" and record.reason)
-    if reasons:
-        return f"skipped: {'; '.join(reasons)}"
-    return ", ".join(dict.fromkeys(record.status for record in records))
-
-
 @dataclass(frozen=True)
 class Family:
     """All contrasts of one task and density, judged together."""
@@ -196,22 +119,42 @@ class Family:
     @cached_property
     def judged(self) -> Mapping[tuple[str, str], tuple[Contrast, Verdict]]:
         """By method and arm."""
-        compared = [Comparison(c.differences, c.identical) for c in self.contrasts]
-        found = verdicts(compared, self.margin, resolution=self.resolution)
-        return {(c.method, c.arm): (c, verdict) for c, verdict in zip(self.contrasts, found, strict=True)}
+        (found,) = _judged([self])
+        return found
 
     @property
     def resolution(self) -> float:
         """The smallest distance between two of many values of the metric: about its step. Zero where values are few."""
-        values = sorted({value for c in self.contrasts for pair in c.pairs.values() for value in pair})
-        if len(values) < _MANY:
+        import numpy as np
+
+        values = np.sort([*chain.from_iterable(chain.from_iterable(c.pairs.values() for c in self.contrasts))])
+        gaps = np.diff(values)
+        if np.count_nonzero(gaps) + 1 < _MANY:
             return 0.0
-        return min(b - a for a, b in pairwise(values) if b - a > _SAME)
+        told = gaps[gaps > _SAME]
+        return float(told.min()) if told.size else 0.0
 
     @property
     def tested(self) -> int:
         """How many contrasts Holm's procedure has in each of its two sets of tests."""
         return sum(verdict.p_difference is not None for _, verdict in self.judged.values())
+
+
+def judge(families: Sequence[Family]) -> None:
+    """Judge each family by itself, as `judged` does, and all in a small part of the time."""
+    for family, found in zip(families, _judged(families), strict=True):
+        vars(family)["judged"] = found
+
+
+def _judged(families: Sequence[Family]) -> list[dict[tuple[str, str], tuple[Contrast, Verdict]]]:
+    asked = [
+        statistics.Family([Comparison(c.differences, c.identical) for c in own.contrasts], own.margin, own.resolution)
+        for own in families
+    ]
+    return [
+        {(c.method, c.arm): (c, verdict) for c, verdict in zip(own.contrasts, found, strict=True)}
+        for own, found in zip(families, statistics.verdicts_of(asked), strict=True)
+    ]
 
 
 def families(suite: str, presentation: Presentation, results: Results) -> list[Family]:
@@ -231,33 +174,5 @@ def _families(suite: str, judged: Verdicts, results: Results) -> list[Family]:
         if arms := place.arms():
             contrasts = tuple(contrast(place, method, arm, judged.metric) for method, arm in arms)
             found.append(Family(place, judged.metric, judged.margin_of(place.dataset), contrasts))
+    judge(found)
     return found
-
-
-def measured(metric: str) -> str:
-    """The metric in words, and what a difference of it is counted in."""
-    name, unit = metric.replace("_", " "), METRICS[metric].unit
-    return f"{name} in {'points' if unit == '%' else unit}" if unit else name
-
-
-def in_points(metric: str) -> bool:
-    """Whether differences of a metric are points of accuracy."""
-    return METRICS[metric].unit in {"%", "points"}
-
-
-def digits(metric: str) -> int:
-    """Decimals that the metric is shown with."""
-    return 2 if in_points(metric) else 3
-
-
-def spread_text(mean: float | None, interval: Interval | None, digits: int) -> str:
-    """A mean difference ± the half width of its interval, where it has one."""
-    if mean is None:
-        return NONE
-    shown = f"{round(mean, digits) + 0.0:.{digits}f}"  # + 0.0: no minus before zero
-    return shown if interval is None else f"{shown} ± {(interval[1] - interval[0]) / 2:.{digits}f}"
-
-
-def p_text(p: float | None) -> str:
-    """A p-value to three decimals."""
-    return NONE if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"

@@ -7,16 +7,17 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.boards.pairs import UNTOUCHED, places
+from prunebench.analysis.boards.grid import UNTOUCHED, places
 from prunebench.analysis.boards.specs import alters_finding, parts
 from prunebench.analysis.statistics.intervals import mean_interval
+from prunebench.analysis.statistics.ranks import tied_ranks
 from prunebench.analysis.tables import Table
 from prunebench.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
 
@@ -116,9 +117,10 @@ def depth_trend(means: Sequence[float]) -> str:
     inner = means[:-1]
     if len(inner) < 3 or max(inner) - min(inner) < 1e-9:
         return NONE
-    from scipy.stats import spearmanr
+    import numpy as np
 
-    return f"{spearmanr(range(len(inner)), inner).statistic + 0.0:.2f}"
+    ranks = tied_ranks(np.asarray(inner))
+    return f"{np.corrcoef(np.arange(len(ranks)), ranks)[0, 1] + 0.0:.2f}"
 
 
 def largest_change(place: Place, method: str, arm: str, found: Profile, results: Results) -> tuple[str, str]:

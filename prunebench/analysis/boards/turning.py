@@ -17,10 +17,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE, mean_text
+from prunebench.analysis.boards.cells import NONE, mean_text, measured
 from prunebench.analysis.boards.columns import percent
-from prunebench.analysis.boards.contrasts import compared_once, metrics, own_densities, paired, size_of
-from prunebench.analysis.boards.pairs import measured, places
+from prunebench.analysis.boards.contrasts import compared_once, metrics, own_densities, pairs_at, size_of
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.curves import first_crossing
 from prunebench.analysis.statistics.verdicts import decide
 from prunebench.analysis.tables import Table
@@ -28,10 +28,15 @@ from prunebench.analysis.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Contrast, Place
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prunebench.analysis.boards.grid import Place
+    from prunebench.analysis.boards.pairs import Contrast
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
 
+    Floats = NDArray[np.float64]
     Line = Mapping[float, Contrast]
     """One contrast by fraction pruned, ascending."""
 
@@ -59,7 +64,9 @@ _LEGEND = (
 
 def turning(suite: str, presentation: Presentation, results: Results) -> list[Table]:
     """One table a task and metric, where a contrast has two fractions."""
-    return [_table(place, metric, lines) for place, metric, lines in by_fraction(suite, presentation, results)]
+    found = list(by_fraction(suite, presentation, results))
+    points = iter(turning_points([line for _, _, lines in found for line in lines.values()]))
+    return [_table(place, metric, lines, [next(points) for _ in lines]) for place, metric, lines in found]
 
 
 def by_fraction(
@@ -75,13 +82,20 @@ def by_fraction(
         if place.density is not None:
             tasks.setdefault(place.task, []).append(place)
     for task in tasks.values():
+        if len(task) < 2:
+            continue
+        pairs = [
+            (asked, [(_pruned(place), pairs_at(place, beside_of(place), asked, among)) for place in task])
+            for asked in presentation.contrast
+        ]
         for metric in metrics(presentation.verdicts, presentation.contrast):
             lines: dict[str, dict[float, Contrast]] = {}
-            for asked in presentation.contrast:
+            for asked, at in pairs:
                 if metric in (asked.metrics or [presentation.verdicts.metric]):
-                    for place in task:
-                        for pair in paired(place, beside_of(place), asked, metric, among):
-                            lines.setdefault(pair.name, {})[_pruned(place)] = pair
+                    for fraction, found in at:
+                        for pair in found:
+                            contrast = pair.contrast(metric)
+                            lines.setdefault(contrast.name, {})[fraction] = contrast
             lines = {name: line for name, line in lines.items() if len(line) > 1}
             if any(pair.pairs for line in lines.values() for pair in line.values()):
                 yield task[0], metric, lines
@@ -92,12 +106,11 @@ def _pruned(place: Place) -> float:
     return round(1 - (place.density or 0.0), 10)
 
 
-def _table(place: Place, metric: str, lines: Mapping[str, Line]) -> Table:
+def _table(place: Place, metric: str, lines: Mapping[str, Line], points: Sequence[tuple[str, str, int]]) -> Table:
     fractions = sorted({fraction for line in lines.values() for fraction in line})
     size = size_of(metric, [pair for line in lines.values() for pair in line.values()])
     rows = []
-    for name, line in lines.items():
-        start, turn, n = turning_point(line)
+    for (name, line), (start, turn, n) in zip(lines.items(), points, strict=True):
         rows.append((name, *(_difference(line.get(fraction), size) for fraction in fractions), start, turn, str(n)))
     return Table(
         f"turning points · {replace(place, density=None).title} — {measured(metric)} by fraction pruned",
@@ -113,30 +126,55 @@ def _table(place: Place, metric: str, lines: Mapping[str, Line]) -> Table:
 
 def turning_point(line: Line) -> tuple[str, str, int]:
     """Where a contrast begins, where it turns, and of how many repetitions: in words."""
+    (found,) = turning_points([line])
+    return found
+
+
+def turning_points(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
+    """`turning_point` of many lines, of which those with as many fractions and repetitions are tested together."""
     import numpy as np
 
-    known = {fraction: pair for fraction, pair in sorted(line.items()) if pair.pairs}
-    complete = sorted(set.intersection(*(set(pair.pairs) for pair in known.values()))) if known else []
-    if len(known) < 2 or not complete:
-        return NONE, "fewer than two fractions" if len(known) < 2 else "no repetition has all fractions", len(complete)
-    fractions = list(known)
-    differences = np.array([[a - b for a, b in (pair.pairs[n] for pair in known.values())] for n in complete])
-    means = differences.mean(axis=0)
-    told: list[int] = []
-    if len(complete) > 1:
-        repetitions = np.full(len(fractions), len(complete))
-        tested = decide(means, differences.std(axis=0, ddof=1), repetitions, sys.float_info.min, _ALPHA)
-        told = np.flatnonzero(tested.p_difference <= _ALPHA).tolist()
+    found: list[tuple[str, str, int]] = []
+    fractions: list[list[float]] = []
+    alike: dict[tuple[int, int], list[int]] = {}
+    differences: list[list[list[float]]] = []
+    for i, line in enumerate(lines):
+        known = {fraction: pair.pairs for fraction, pair in sorted(line.items()) if pair.pairs}
+        complete = sorted(set.intersection(*(set(pairs) for pairs in known.values()))) if known else []
+        n = len(complete)
+        why = "fewer than two fractions" if len(known) < 2 else "" if n else "no repetition has all fractions"
+        if not why:
+            alike.setdefault((n, len(known)), []).append(i)
+        found.append((NONE, why, n))
+        fractions.append(list(known))
+        differences.append([[a - b for a, b in (pairs[n] for pairs in known.values())] for n in complete])
+    for (n, _), group in alike.items():
+        values = np.array([differences[i] for i in group])
+        means = values.mean(axis=1)
+        told = np.zeros(means.shape, dtype=bool)
+        if n > 1:
+            spread = values.std(axis=1, ddof=1)
+            tested = decide(means, spread, np.full(means.shape, n), sys.float_info.min, _ALPHA)
+            told = tested.p_difference <= _ALPHA
+        for i, own, mean, first in zip(group, values, means, told, strict=True):
+            found[i] = (*_point(fractions[i], own, mean, np.flatnonzero(first).tolist()), n)
+    return found
+
+
+def _point(fractions: Sequence[float], differences: Floats, means: Floats, told: Sequence[int]) -> tuple[str, str]:
+    """Where a contrast of `[repetitions, fractions]` begins and turns, `told` which means are not zero."""
+    import numpy as np
+
     if not told:
-        return NONE, _untold(fractions, means.tolist()), len(complete)
+        return NONE, _untold(fractions, means.tolist())
     sign = math.copysign(1.0, means[told[0]])
     start = f"{'+' if sign > 0 else '−'} {percent(fractions[told[0]])}"
     x = np.array(fractions[told[0] :])
     if len(x) == 1:
-        return start, f"none up to {percent(fractions[-1])}", len(complete)
+        return start, f"none up to {percent(fractions[-1])}"
     turn, interval = first_crossing(x, -sign * differences[:, told[0] :])
     assert interval is not None, "of one repetition no difference is told from zero"
-    return start, _turned(turn, *interval, fractions[-1]), len(complete)
+    return start, _turned(turn, *interval, fractions[-1])
 
 
 def _turned(turn: float, low: float, high: float, last: float) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.cells import NONE
+from prunebench.analysis.boards.cells import NONE, digits, measured, p_text, spread_text
 from prunebench.analysis.boards.controls import outcomes, warning
-from prunebench.analysis.boards.pairs import NOT_YET, PAIRS, digits, families, measured, p_text, spread_text
+from prunebench.analysis.boards.grid import NOT_YET
+from prunebench.analysis.boards.pairs import PAIRS, families
 from prunebench.analysis.statistics.power import MOST
 from prunebench.analysis.tables import Table
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from prunebench.analysis.statistics.holm import adjusted
+from prunebench.analysis.statistics.verdicts import moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 Answer = Literal["yes", "no", "cannot tell"]
 _ALPHA = 0.05
@@ -44,12 +47,12 @@ class Condition:
     other: Side
     threshold: float
 
-    @property
+    @cached_property
     def pairs(self) -> list[tuple[float, float]]:
         """Ticket and other, of the repetitions that both have."""
         return [(self.ticket.values[n], self.other.values[n]) for n in self.ticket.values if n in self.other.values]
 
-    @property
+    @cached_property
     def differences(self) -> tuple[float, ...]:
         """Ticket − other, by repetition."""
         return tuple(ticket - other for ticket, other in self.pairs)
@@ -71,12 +74,10 @@ def judge(conditions: Sequence[Condition]) -> list[Judged]:
     that are the same test count once. A single difference settles nothing; differences that are all equal are taken as
     exact.
     """
-    import numpy as np
-
     tests = list(dict.fromkeys((c.differences, c.threshold) for c in conditions if len(c.differences) > 1))
     if not tests:
         return [Judged(condition, "cannot tell", None) for condition in conditions]
-    upper = np.array([_exceeds(*test) for test in tests])
+    upper = _exceed([differences for differences, _ in tests], [threshold for _, threshold in tests])
     yes, no = (adjusted(p).tolist() for p in (upper, 1 - upper))
     known: dict[tuple[tuple[float, ...], float], tuple[Answer, float]] = {}
     for test, p_yes, p_no in zip(tests, yes, no, strict=True):
@@ -85,14 +86,16 @@ def judge(conditions: Sequence[Condition]) -> list[Judged]:
     return [Judged(c, *known.get((c.differences, c.threshold), ("cannot tell", None))) for c in conditions]
 
 
-def _exceeds(differences: Sequence[float], threshold: float) -> float:
-    """p-value of the test that the mean is at most the threshold."""
+def _exceed(samples: Sequence[Sequence[float]], thresholds: Sequence[float]) -> NDArray[np.float64]:
+    """p-values `[tests]` of the tests that each mean is at most its threshold."""
+    import numpy as np
     from scipy.special import stdtr
 
-    gap, error = fmean(differences) - threshold, stdev(differences) / math.sqrt(len(differences))
-    if error == 0:
-        return 0.0 if gap > 0 else 1.0 if gap < 0 else 0.5
-    return float(stdtr(len(differences) - 1, -gap / error))
+    mean, spread = moments(samples)
+    n, gap = np.array([len(sample) for sample in samples]), mean - np.array(thresholds)
+    exact = 0.5 - np.sign(gap) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(spread == 0, exact, stdtr(n - 1, -gap / (spread / np.sqrt(n)))))
 
 
 def prize(answers: Mapping[int, Answer]) -> str:

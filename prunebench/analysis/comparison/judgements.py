@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.pairs import families, p_text
+from prunebench.analysis.boards.cells import p_text
+from prunebench.analysis.boards.pairs import families
 from prunebench.analysis.comparison.sampled import LEVEL
 from prunebench.analysis.comparison.states import Item, State
 from prunebench.analysis.statistics.discoveries import discovery_rates

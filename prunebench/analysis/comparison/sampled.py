@@ -16,7 +16,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.pairs import p_text
+from prunebench.analysis.boards.cells import p_text
 from prunebench.analysis.comparison.states import Item, State, gating, judged
 from prunebench.analysis.statistics.discoveries import discovery_rates
 from prunebench.analysis.statistics.pooling import pooled_tests

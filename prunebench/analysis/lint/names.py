@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from prunebench.errors import PrunebenchError, SpecError
+from prunebench.graph import sketching
 from prunebench.registry import METHODS
 from prunebench.spec import Spec
 from prunebench.steps.nodes import Nodes, family
@@ -89,7 +90,8 @@ def _by_magnitude(name: str, by: object) -> bool:
 def _from_the_beginning(method: Spec) -> bool:
     """Whether a registered method's tickets are trained from initial weights, by the stages that it is made of."""
     try:
-        return family(_STEPS.find(str(method), 0.5)) in {"initial", "lottery"}
+        with sketching():
+            return family(_STEPS.find(str(method), 0.5)) in {"initial", "lottery"}
     except PrunebenchError:
         return False
 

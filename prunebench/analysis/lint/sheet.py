@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from prunebench.analysis.frames import frame, titles
 from prunebench.analysis.lint.columns import COLUMNS, SIZES, assigned, exported, ignored
 from prunebench.analysis.lint.names import named
 from prunebench.analysis.lint.reading import read_csv
@@ -71,9 +72,9 @@ def of_results(results: Results) -> Sheet:
 def _of_run(results: Results) -> Sheet:
     import polars as pl
 
-    table = results.frame()
-    used = assigned(table.columns)
-    rows = table.select(
+    header = titles(results)
+    used = assigned(header)
+    rows = frame(results, only={*used.values()}).select(
         pl.col(title).cast(pl.Float64 if COLUMNS[name].numbers else pl.String).alias(name)
         for name, title in used.items()
     )
@@ -82,7 +83,7 @@ def _of_run(results: Results) -> Sheet:
         pl.when(pl.col("software").is_in(known)).then(pl.col("software")),
         pl.when(pl.col("hardware").str.len_chars() > 0).then(pl.col("hardware")),
     )
-    return _sheet(f"run {results.run_id}", rows, table.columns, (), is_run=True)
+    return _sheet(f"run {results.run_id}", rows, header, (), is_run=True)
 
 
 def of_file(path: Path) -> Sheet:

@@ -16,12 +16,15 @@ likewise.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
+from prunebench.analysis.statistics.correlation import kendall, kendall_p, pearson, spearman
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,14 +32,16 @@ if TYPE_CHECKING:
     from prunebench.analysis.statistics.resampling import Bootstrap
 
     Floats = NDArray[np.float64]
+    Means = tuple[float, ...]
+    """Of one variable, by configuration."""
 
 FEWEST = 8
 """Configurations below which nothing is said: with 8, τ is told from zero (exact p < 0.05) from 0.64 on, where 23 of 28
 pairs agree; with 5 only at 1, where all do."""
 
 _ROUNDING = 1e-12
-_EXACT = 33
-"""Points up to which a p-value without ties is exact."""
+_AT_ONCE = 1 << 22
+"""Numbers that an array of all resamples holds at most: 32 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,112 +76,78 @@ def association(
     Raises:
         ValueError: a configuration without a run, or a value that is not finite.
     """
-    import numpy as np
-
     if not all(clusters):
         raise ValueError("a configuration without a run has no mean: leave it out")
-    n = len(clusters)
+    of_x, of_y = (tuple(mean([run[i] for run in cluster]) for cluster in clusters) for i in (0, 1))
+    (found,) = associations([(of_x, of_y)], level, resamples, seed)
+    return found
+
+
+def mean(values: Iterable[float]) -> float:
+    """Of a configuration's runs, added in their order, so that equal runs have equal means."""
+    found = list(values)
+    return reduce(add, found) / len(found)
+
+
+def associations(
+    pairs: Sequence[tuple[Means, Means]], level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> list[Association]:
+    """Of each pair of variables, by their means over the same configurations. Equal variables are looked at once.
+
+    Raises:
+        ValueError: a mean that is not finite.
+    """
+    partners: dict[Means, dict[Means, None]] = {}
+    for x, y in pairs:
+        partners.setdefault(x, {})[y] = None
+    blocks: dict[tuple[Means, ...], list[Means]] = {}
+    for x, own in partners.items():
+        blocks.setdefault(tuple(own), []).append(x)
+    found: dict[tuple[Means, Means], Association] = {}
+    for ys, xs in blocks.items():
+        step = max(1, _AT_ONCE // (resamples * len(ys)))
+        for i in range(0, len(xs), step):
+            found |= _crossed(xs[i : i + step], ys, level, resamples, seed)
+    return [found[pair] for pair in pairs]
+
+
+def _crossed(
+    xs: Sequence[Means], ys: Sequence[Means], level: float, resamples: int, seed: int
+) -> dict[tuple[Means, Means], Association]:
+    """Every x with every y, all of the same configurations."""
+    import numpy as np
+
+    n = len(xs[0])
     if n < FEWEST:
-        return Association(n, reason=f"{n} configuration{'s' * (n != 1)}: fewer than {FEWEST} decide nothing")
-    x, y = np.array([np.mean(cluster, axis=0) for cluster in clusters], dtype=np.float64).T
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        few = Association(n, reason=f"{n} configuration{'s' * (n != 1)}: fewer than {FEWEST} decide nothing")
+        return dict.fromkeys(((x, y) for x in xs for y in ys), few)
+    first, second = (np.array(variables, dtype=np.float64) for variables in (xs, ys))
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("a value that is not finite has no rank: leave out runs without one")
-    for name, values in (("first", x), ("second", y)):
-        if np.ptp(values) <= _ROUNDING * max(1.0, float(np.abs(values).max())):
-            return Association(n, reason=f"the {name} is the same in all configurations")
-    from prunebench.analysis.statistics.resampling import cluster_bootstrap
+    moving = [np.flatnonzero(~_constant(values)).tolist() for values in (first, second)]
+    same = "the {} is the same in all configurations".format
+    found = {
+        (x, y): Association(n, reason=same("second" if i in moving[0] else "first"))
+        for i, x in enumerate(xs)
+        for y in ys
+    }
+    if not all(moving):
+        return found
+    of_x, of_y = first[moving[0], None], second[None, moving[1]]
+    from prunebench.analysis.statistics.resampling import cluster_bootstraps
 
-    def over(statistic: Callable[[Floats, Floats, Floats], Floats]) -> Bootstrap:
-        return cluster_bootstrap(n, lambda counts: statistic(counts, x, y), level, resamples, seed)
+    def over(statistic: Callable[[Floats, Floats, Floats], Floats]) -> list[Bootstrap]:
+        return cluster_bootstraps(n, lambda counts: statistic(counts, of_x, of_y), level, resamples, seed)
 
-    return Association(n, over(kendall), kendall_p(x, y), over(spearman), over(pearson))
+    told = zip(over(kendall), kendall_p(of_x, of_y).ravel().tolist(), over(spearman), over(pearson), strict=True)
+    for (i, j), numbers in zip(((i, j) for i in moving[0] for j in moving[1]), told, strict=True):
+        found[xs[i], ys[j]] = Association(n, *numbers)
+    return found
 
 
-def kendall(counts: Floats, x: Floats, y: Floats) -> Floats:
-    """τ-b of resamples `[resamples, n]`, how often each of n points was drawn: NaN where x or y is the same in all.
-
-    τ_b = Σ s_x s_y / √(Σ s_x² · Σ s_y²) over pairs, s being the sign of a difference (Kendall 1945); a pair of points
-    i, j is there c_i c_j times, and copies of one point are ties in both.
-    """
+def _constant(values: Floats) -> NDArray[np.bool_]:
+    """Which of `[variables, n]` are the same in all configurations, apart from rounding."""
     import numpy as np
 
-    in_x, in_y = (np.sign(values[:, None] - values[None, :]) for values in (x, y))
-
-    def total(signs: Floats) -> Floats:
-        return np.asarray(np.sum(counts @ signs * counts, axis=1))
-
-    return _ratio(total(in_x * in_y), total(np.abs(in_x)), total(np.abs(in_y)))
-
-
-def kendall_p(x: Floats, y: Floats) -> float:
-    """Two-sided p-value of τ_b = 0 (Kendall 1970, sections 4.8, 5.8 and 5.13).
-
-    Without ties it is exact up to 33 points, and where all pairs but one go one way: of the n! orders of y, how many
-    have as few pairs that go that way, counted by putting in one point after the other, the j-th in 0 … j − 1 of its
-    pairs. Else by the normal approximation, its variance corrected for ties. `scipy.stats` has the same and takes as
-    long to import as all else of a report.
-    """
-    import numpy as np
-    from scipy.special import ndtr
-
-    n = len(x)
-    signs = np.triu(np.sign(x[:, None] - x[None, :]) * np.sign(y[:, None] - y[None, :]), 1)
-    difference, pairs = float(signs.sum()), n * (n - 1) // 2
-    ties = [counts[counts > 1].astype(np.float64) for counts in (np.unique(v, return_counts=True)[1] for v in (x, y))]
-    fewest = round((pairs - abs(difference)) / 2)
-    if not any(len(tied) for tied in ties) and (n <= _EXACT or fewest <= 1):
-        chances = np.zeros(fewest + 1)
-        chances[0] = 1.0
-        for j in range(2, n + 1):
-            below = np.cumsum(chances)
-            chances = below.copy()
-            chances[j:] -= below[:-j]
-            chances /= j
-        return min(1.0, 2 * float(chances.sum())) if 2 * fewest < pairs else 1.0
-    single, triple, five = (
-        [float(np.sum(tied * (tied - 1) * factor)) for tied, factor in zip(ties, factors, strict=True)]
-        for factors in (
-            [np.ones_like(tied) for tied in ties], [tied - 2 for tied in ties], [2 * tied + 5 for tied in ties]
-        )
-    )  # fmt: skip
-    m = n * (n - 1.0)
-    variance = (m * (2 * n + 5) - sum(five)) / 18 + math.prod(single) / (2 * m) + math.prod(triple) / (9 * m * (n - 2))
-    return float(2 * ndtr(-abs(difference) / math.sqrt(variance)))
-
-
-def spearman(counts: Floats, x: Floats, y: Floats) -> Floats:
-    """Pearson's r of the ranks of each resample, equal values sharing the mean of theirs."""
-    import numpy as np
-
-    def ranks(values: Floats) -> Floats:
-        difference = values[:, None] - values[None, :]
-        return np.asarray(counts @ ((difference < 0) + 0.5 * (difference == 0)))
-
-    return pearson(counts, ranks(x), ranks(y))
-
-
-def pearson(counts: Floats, x: Floats, y: Floats) -> Floats:
-    """Pearson's r of resamples `[resamples, n]` of points `[n]`, or `[resamples, n]` where they differ.
-
-    Σ c·xy − Σ c·x Σ c·y / n and the like: points are centred before, so that nothing cancels, and ranks are exact.
-    """
-    import numpy as np
-
-    def total(values: Floats) -> Floats:
-        return np.asarray(counts @ values if values.ndim == 1 else np.einsum("rn,rn->r", counts, values))
-
-    n = counts.sum(axis=1)
-    if x.ndim == 1:
-        x, y = x - x.mean(), y - y.mean()
-    of_x, of_y = total(x), total(y)
-    return _ratio(total(x * y) - of_x * of_y / n, total(x * x) - of_x**2 / n, total(y * y) - of_y**2 / n)
-
-
-def _ratio(together: Floats, of_x: Floats, of_y: Floats) -> Floats:
-    """Ratio to √(of_x · of_y); NaN where either is zero, apart from rounding."""
-    import numpy as np
-
-    none = (of_x <= _ROUNDING * max(1e-300, float(of_x.max()))) | (of_y <= _ROUNDING * max(1e-300, float(of_y.max())))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(none, math.nan, together / np.sqrt(of_x * of_y))
-    return np.clip(ratio, -1.0, 1.0)
+    constant: NDArray[np.bool_] = np.ptp(values, axis=1) <= _ROUNDING * np.maximum(1.0, np.abs(values).max(axis=1))
+    return constant

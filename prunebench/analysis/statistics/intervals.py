@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,15 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Mean:
     n = len(values)
     if n == 1:
         return Mean(values[0], None, 1)
-    from scipy.special import stdtrit  # scipy.stats takes five times as long to import
-
-    quantile = float(stdtrit(n - 1, (1 + level) / 2))
     mean = fmean(values)
     # statistics.stdev goes through fractions, which takes forty times as long.
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    return Mean(mean, quantile * math.sqrt(variance / n), n)
+    variance = math.fsum([(value - mean) ** 2 for value in values]) / (n - 1)
+    return Mean(mean, _quantile(n - 1, (1 + level) / 2) * math.sqrt(variance / n), n)
+
+
+@lru_cache(maxsize=1024)
+def _quantile(df: int, p: float) -> float:
+    """Of Student's t: the same for all means of as many values."""
+    from scipy.special import stdtrit  # scipy.stats takes five times as long to import
+
+    return float(stdtrit(df, p))

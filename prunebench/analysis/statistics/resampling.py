@@ -1,17 +1,19 @@
-"""Bootstrap intervals: of one sample, and of clusters of runs."""
+"""Bootstrap intervals of clusters of runs."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
+
+_AT_ONCE = 500
+"""Resamples that statistics get together: many small arrays take less time than few large ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,49 +24,6 @@ class Bootstrap:
     low: float
     high: float
     undefined: int = 0
-
-
-def bootstrap(
-    values: Sequence[float],
-    statistic: Callable[..., Any],
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-    method: Literal["BCa", "percentile"] = "BCa",
-) -> Bootstrap:
-    """Bootstrap interval of one sample (Efron 1987 for BCa, bias-corrected and accelerated).
-
-    `statistic` takes an array, and an axis where it is vectorised. Values that are all equal give an interval of no
-    width. Below some 20 values the interval covers less than its level: take a t interval for means.
-
-    Raises:
-        ValueError: fewer than two values, or a BCa interval that does not exist, since the statistic is the same
-            whichever value is left out.
-    """
-    import warnings
-
-    import numpy as np
-    from scipy import stats
-
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.size < 2:
-        raise ValueError(f"a bootstrap interval needs at least two values, not {sample.size}")
-    value = float(statistic(sample))
-    if np.all(sample == sample[0]):
-        return Bootstrap(value, value, value)
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # said by the error below
-        found = stats.bootstrap(
-            (sample,),
-            statistic,
-            n_resamples=resamples,
-            confidence_level=level,
-            method=method,
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-    if math.isnan(found.low) or math.isnan(found.high):
-        raise ValueError(f"no {method} interval of these values: take percentiles")
-    return Bootstrap(value, float(found.low), float(found.high))
 
 
 def cluster_bootstrap(
@@ -84,19 +43,50 @@ def cluster_bootstrap(
         ValueError: fewer than two clusters, or a statistic without a value on the clusters themselves or on most of the
             resamples.
     """
+    (found,) = cluster_bootstraps(clusters, statistic, level, resamples, seed)
+    return found
+
+
+def cluster_bootstraps(
+    clusters: int,
+    statistics: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> list[Bootstrap]:
+    """Those of many statistics of the same clusters, on the same draws: `statistics` gives `[..., resamples]`.
+
+    Raises:
+        ValueError: as `cluster_bootstrap`, where one of them has no interval.
+    """
     import numpy as np
 
     if clusters < 2:
         raise ValueError(f"a cluster bootstrap needs at least two clusters, not {clusters}")
-    value = float(statistic(np.ones((1, clusters)))[0])
-    if math.isnan(value):
+    values = statistics(np.ones((1, clusters))).reshape(-1)
+    if np.isnan(values).any():
         raise ValueError("the statistic has no value on these clusters")
-    draws = statistic(_counts(clusters, resamples, seed))
-    defined = draws[~np.isnan(draws)]
-    if defined.size * 2 <= resamples:
-        raise ValueError(f"the statistic has no value on {resamples - defined.size} of {resamples} resamples")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Bootstrap(value, float(low), float(high), resamples - defined.size)
+    counts = _counts(clusters, resamples, seed)
+    parts = [statistics(counts[start : start + _AT_ONCE]) for start in range(0, resamples, _AT_ONCE)]
+    draws = np.concatenate([part.reshape(len(values), -1) for part in parts], axis=1)
+    draws.sort(axis=1)  # those without a value last
+    undefined = np.isnan(draws).sum(axis=1)
+    if (most := int(undefined.max())) * 2 >= resamples:
+        raise ValueError(f"the statistic has no value on {most} of {resamples} resamples")
+    low, high = (_quantile(draws, resamples - undefined, tail).tolist() for tail in ((1 - level) / 2, (1 + level) / 2))
+    return [Bootstrap(*found) for found in zip(values.tolist(), low, high, undefined.tolist(), strict=True)]
+
+
+def _quantile(ascending: NDArray[np.float64], known: NDArray[np.int_], share: float) -> NDArray[np.float64]:
+    """Of the first `known` of each row, linear between two: to the bit what `numpy.quantile` finds without an order."""
+    import numpy as np
+
+    place = share * (known - 1)
+    below = np.floor(place).astype(int)
+    rows, part = np.arange(len(known)), place - below
+    a, b = ascending[rows, below], ascending[rows, np.minimum(below + 1, known - 1)]
+    found: NDArray[np.float64] = np.where(part < 0.5, a + (b - a) * part, b - (b - a) * (1 - part))
+    return found
 
 
 @lru_cache(maxsize=8)

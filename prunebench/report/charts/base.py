@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prunebench.analysis.tables import Table
+    from prunebench.report.charts.drawing import Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,14 @@ class Chart:
     title: str
     description: str
     """What is drawn and how it is read, for those who do not see it too."""
-    svg: str
-    """An `<svg>` element without script, style, fonts, colours or identifiers of its own."""
+    drawing: Drawing
     table: Table
     """The numbers that are drawn."""
+
+    @property
+    def svg(self) -> str:
+        """An `<svg>` element without script, style, fonts, colours or identifiers of its own; it may be waited for."""
+        return self.drawing.svg
 
 
 def noted(charts: list[Chart], shown: int, known: int, what: str) -> list[Chart]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.pairs import places
+from prunebench.analysis.boards.grid import places
 from prunebench.report.charts.base import Chart, named, noted
 from prunebench.report.charts.layers import layers_kept
 from prunebench.report.charts.reaches import reach
@@ -13,7 +13,7 @@ from prunebench.report.charts.walks import walks_of
 from prunebench.report.looks import looks, one_line
 
 if TYPE_CHECKING:
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
 

@@ -7,21 +7,22 @@ stand at fixed places, and nothing is cut or left out because it is too long.
 from __future__ import annotations
 
 import math
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from prunebench.report.charts.panels import NORMAL, SMALL, Label, Layer, mark, said
+from prunebench.report.charts.pen import drawn
 from prunebench.report.charts.svg import compact
 from prunebench.report.looks import INK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from prunebench.report.charts.panels import Axis, Kind, Margins, Panel
 
     Spec = dict[str, Any]
 
-VEGA_LITE = "6.1"
-"""The version of the language."""
 _MARKS: Mapping[Kind, Spec] = {
     "line": {"type": "line", "strokeWidth": 1.6},
     "area": {"type": "area", "fillOpacity": 0.14},
@@ -38,17 +39,32 @@ _AXES: Spec = {
 }  # fmt: skip
 
 
-def draw(panels: Sequence[Panel], margins: Margins, title: str, description: str) -> str:
-    """The SVG of panels of equal size, row by row."""
-    import vl_convert
+class Drawing:
+    """Panels that are being drawn."""
 
+    def __init__(self, drawn: Future[str], finish: Callable[[str], str]) -> None:
+        """Of what Vega will have drawn, and what makes a chart of that."""
+        self._drawn, self._finish = drawn, finish
+
+    @cached_property
+    def svg(self) -> str:
+        """The `<svg>` element, once it is there.
+
+        Raises:
+            PrunebenchError: nothing can be drawn.
+        """
+        return self._finish(self._drawn.result())
+
+
+def draw(panels: Sequence[Panel], margins: Margins, title: str, description: str) -> Drawing:
+    """Panels of equal size, row by row."""
     columns = min(margins.columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     first = panels[0]
     width = margins.left + columns * first.width + (columns - 1) * margins.across + margins.right
     height = margins.top + rows * first.height + (rows - 1) * margins.down + margins.bottom
-    drawn = vl_convert.vegalite_to_svg(specification(panels, margins), vl_version=VEGA_LITE)
-    return compact(str(drawn), width, height, title, description)
+    finish = partial(compact, width=width, height=height, title=title, description=description)
+    return Drawing(drawn(specification(panels, margins)), finish)
 
 
 def specification(panels: Sequence[Panel], margins: Margins) -> Spec:

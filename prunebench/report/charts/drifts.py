@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.pairs import places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.statistics.intervals import mean_interval
 from prunebench.analysis.tables import Table
 from prunebench.analysis.tradeoff import DENSE
@@ -20,7 +20,7 @@ from prunebench.report.looks import looks, one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Presentation
@@ -120,7 +120,7 @@ def _chart(
         "Bars at the ends are 95 % t intervals. The dashed line at −1 is the inverse-size law of a conserved score. "
         "Names on the right stand in the order of the last slope."
     )
-    svg = draw([Panel(panel.width, panel.height, x, y, layers, texts)], Margins(right=NARROW), title, description)
+    drawing = draw([Panel(panel.width, panel.height, x, y, layers, texts)], Margins(right=NARROW), title, description)
     rows = tuple(
         (_named(*key), str(training), f"{at:g}", f"{slope:.3f} ± {half:.3f}")
         for key, moments in drawn.items() for at, slope, half, training in moments
@@ -129,7 +129,7 @@ def _chart(
         title, ("method", "training", "epochs so far", "slope"), rows, (False, True, True, True), dataset=place.dataset,
         methods=tuple(method for (method, _), moments in drawn.items() for _ in moments),
     )  # fmt: skip
-    return Chart(name, title, description, svg, table)
+    return Chart(name, title, description, drawing, table)
 
 
 def _named(method: str, density: float | None) -> str:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE
-from prunebench.analysis.boards.pairs import places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.tables import Table
 from prunebench.analysis.tradeoff import DENSE, Cells
 from prunebench.report.charts.axes import linear
@@ -20,7 +20,7 @@ from prunebench.report.looks import looks, one_line, shortened
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
     from prunebench.report.charts.trainings import Training
@@ -114,7 +114,7 @@ def _chart(
         Layer("rule", tuple(lines), pixels=True), Layer("rule", tuple(drops), pixels=True),
         Layer("dot", tuple(dots), pixels=True),
     )  # fmt: skip
-    svg = draw_mosaic(found, layers, labels, Margins(left=46, top=34, right=14, bottom=42), title, description)
+    drawing = draw_mosaic(found, layers, labels, Margins(left=46, top=34, right=14, bottom=42), title, description)
     rows = [
         (t.method, f"{at:.3g}", f"{before:.2f}", f"{after:.2f}", NONE if t.end is None else f"{t.end:.2f}", str(t.n))
         for t in shown for at, before, after in zip(t.positions, t.before, t.after, strict=True)
@@ -123,7 +123,7 @@ def _chart(
         title, ("method", "at", "before, %", "after, %", "at the end, %", "n"), tuple(rows), (False, *(True,) * 5),
         dataset=place.dataset, methods=tuple(row[0] for row in rows),
     )  # fmt: skip
-    return Chart(name, title, description, svg, table)
+    return Chart(name, title, description, drawing, table)
 
 
 def _positions(last: float) -> Axis:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.cells import NONE, number
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.boards.laws import residual_text, worst
-from prunebench.analysis.boards.pairs import places
 from prunebench.analysis.tables import Table
 from prunebench.report.charts.axes import logarithmic
 from prunebench.report.charts.base import Chart, named, noted
@@ -21,7 +21,7 @@ from prunebench.report.looks import looks, one_line, shortened
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.records.presentation import Presentation
     from prunebench.report.looks import Look
@@ -133,7 +133,8 @@ def _units(name: str, title: str, place: Place, scores: Sequence[_Score], every:
         + "."
     )
     layers = (Layer("rule", tuple(lines), pixels=True), Layer("dot", tuple(dots), pixels=True))
-    svg = draw_mosaic(found, layers, [*labels, down], Margins(left=40, top=44, right=12, bottom=42), title, description)
+    margins = Margins(left=40, top=44, right=12, bottom=42)
+    drawing = draw_mosaic(found, layers, [*labels, down], margins, title, description)
     rows = [
         (score.name, str(i + 1), f"{score.entering[i]:.4g}", f"{score.leaving[i]:.4g}")
         for score in shown
@@ -143,7 +144,7 @@ def _units(name: str, title: str, place: Place, scores: Sequence[_Score], every:
         title, ("score", "unit", "in", "out"), tuple(rows), (False, True, True, True), dataset=place.dataset,
         methods=tuple(score.method for score in shown for _ in _sample(len(score.entering))),
     )  # fmt: skip
-    return [Chart(name, title, description, svg, table)]
+    return [Chart(name, title, description, drawing, table)]
 
 
 def _sample(count: int) -> list[int]:
@@ -195,7 +196,7 @@ def _sizes(name: str, title: str, place: Place, scores: Sequence[_Score], every:
         "slope over repetitions. The dark dashed line has slope −1, the inverse-size law: all layers have one total. "
         "Names on the right stand in the order of the lines' ends."
     )
-    svg = draw(
+    drawing = draw(
         [Panel(panel.width, panel.height, x, y, layers, texts)], Margins(left=60, right=NARROW), title, description
     )
     rows = tuple(
@@ -206,7 +207,7 @@ def _sizes(name: str, title: str, place: Place, scores: Sequence[_Score], every:
         title, ("score", "weights", "mean score, relative", "slope"), rows, (False, True, True, True),
         dataset=place.dataset, methods=tuple(score.method for score, points in scaled.items() for _ in points),
     )  # fmt: skip
-    return [Chart(name, title, description, svg, table)]
+    return [Chart(name, title, description, drawing, table)]
 
 
 def _middle(values: Sequence[float]) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prunebench.analysis.boards.pairs import NOT_YET, digits, families, in_points, measured, spread_text
+from prunebench.analysis.boards.cells import digits, in_points, measured, spread_text
+from prunebench.analysis.boards.grid import NOT_YET
+from prunebench.analysis.boards.pairs import families
 from prunebench.analysis.boards.verdicts import said_of
 from prunebench.analysis.tables import Table
 from prunebench.report.charts.axes import linear

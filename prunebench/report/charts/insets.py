@@ -12,6 +12,7 @@ from prunebench.report.charts.panels import SMALL, Axis, Label, Layer, Margins, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prunebench.report.charts.drawing import Drawing
     from prunebench.report.looks import Look
 
 _TICK = 9
@@ -87,8 +88,8 @@ def mosaic(
 
 def draw_mosaic(
     found: Mosaic, layers: Sequence[Layer], labels: Sequence[Label], margins: Margins, title: str, description: str
-) -> str:
-    """The SVG of insets with frames and ticks: of x below the lowest of each column, of y left of each row."""
+) -> Drawing:
+    """Insets with frames and ticks: of x below the lowest of each column, of y left of each row."""
     rules, texts = [], []
     for i, inset in enumerate(found.insets):
         for value, text in inset.x.ticks:

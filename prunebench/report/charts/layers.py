@@ -83,9 +83,9 @@ def layers_kept(name: str, title: str, dataset: str, walks: Sequence[Walk], ever
         "first layer is gone." + (f" {left} more methods are in the tables." if left else "")
     )
     margins = Margins(left=96, top=54, right=12, bottom=40)
-    svg = draw_mosaic(found, drawn, [*labels, *words], margins, title, description)
+    drawing = draw_mosaic(found, drawn, [*labels, *words], margins, title, description)
     table = _kept(title, dataset, shown, [(layers[i], i) for i in order], densities)
-    return [Chart(name, title, description, svg, table)]
+    return [Chart(name, title, description, drawing, table)]
 
 
 def _runs(walk: Walk, densities: Sequence[float], layer: int) -> list[tuple[int, int, str]]:

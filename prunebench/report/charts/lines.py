@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from prunebench.analysis.tradeoff import Task
+    from prunebench.report.charts.drawing import Drawing
     from prunebench.report.charts.panels import Axis
     from prunebench.report.charts.spreads import Spread
     from prunebench.report.looks import Look
@@ -104,8 +105,8 @@ class Field:
     looks: Mapping[str, Look]
 
 
-def plot(x: Axis, lines: Mapping[str, Sequence[At]], field: Field, title: str, description: str) -> str:
-    """The SVG of lines over an axis, the first so many in full."""
+def plot(x: Axis, lines: Mapping[str, Sequence[At]], field: Field, title: str, description: str) -> Drawing:
+    """Lines over an axis, the first so many in full."""
     everything = [one for points in lines.values() for one in points]
     dense, chance = field.dense, field.chance
     heights = [end for one in everything if one.spread.mean is not None for end in (one.spread.low, one.spread.high)]

@@ -64,7 +64,7 @@ def speedup(name: str, title: str, task: Task, methods: Sequence[str], every: Ma
         ) if part
     )  # fmt: skip
     x = logarithmic("theoretical speedup", [one.x for points in shown.values() for one in points], text=times)
-    svg = plot(x, shown, Field(words, dense, None, best, every), title, description)
+    drawing = plot(x, shown, Field(words, dense, None, best, every), title, description)
     rows = tuple(
         (method, percent(one.density), number(one.kept_macs), times(one.at.x), str(one.at.spread),
          "yes" if one.at.density in best.get(method, ()) else NONE)
@@ -74,7 +74,7 @@ def speedup(name: str, title: str, task: Task, methods: Sequence[str], every: Ma
         title, ("method", "density", "MACs", "speedup", f"{words}, %", "front"), rows,
         (False, True, True, True, True, False), dataset=task.dataset, methods=tuple(row[0] for row in rows),
     )  # fmt: skip
-    return [Chart(name, title, description, svg, table)]
+    return [Chart(name, title, description, drawing, table)]
 
 
 def _points(task: Task, method: str) -> list[_Saved]:

@@ -7,11 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from prunebench.analysis.boards.associations import configured, runs_of
-from prunebench.analysis.boards.cells import NONE, mean_text
+from prunebench.analysis.boards.cells import NONE, digits, in_points, mean_text, measured, p_text
 from prunebench.analysis.boards.columns import percent
 from prunebench.analysis.boards.configurations import header
 from prunebench.analysis.boards.contrasts import size_of
-from prunebench.analysis.boards.pairs import digits, in_points, measured, p_text, places
+from prunebench.analysis.boards.grid import places
 from prunebench.analysis.boards.turning import by_fraction, turning_point
 from prunebench.analysis.statistics.association import FEWEST, association
 from prunebench.analysis.statistics.intervals import Mean, mean_interval
@@ -28,7 +28,8 @@ from prunebench.report.looks import looks, looks_of, one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Contrast, Place
+    from prunebench.analysis.boards.grid import Place
+    from prunebench.analysis.boards.pairs import Contrast
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
     from prunebench.records.presentation import Presentation
@@ -107,14 +108,14 @@ def _scatter(
         f"in the order of {header(pair[1])}."
     )
     layers = (Layer("rule", tuple(bars)), Layer("point", tuple(dots)), beside)
-    svg = draw(
+    drawing = draw(
         [Panel(panel.width, panel.height, x, y, layers, labels)], Margins(left=60, right=NARROW), title, description
     )
     table = Table(
         f"{title} — {told}", ("configuration", header(pair[0]), header(pair[1]), "n"), tuple(rows),
         (False, True, True, True), dataset=place.dataset, methods=tuple(row[0] for row in rows),
     )  # fmt: skip
-    return [Chart(name, title, description, svg, table)]
+    return [Chart(name, title, description, drawing, table)]
 
 
 def _scale(metric: str, means: Sequence[Mean]) -> Axis:
@@ -205,10 +206,11 @@ def _lines(
         f"band is the margin of ± {margin:g}. Names on the right stand in the order of the last differences."
         + (f" {left} more contrasts are in the table of turning points." if left else "")
     )
-    svg = draw([Panel(panel.width, panel.height, x, y, layers, labels)], Margins(right=NARROW + 80), title, description)
+    whole = Panel(panel.width, panel.height, x, y, layers, labels)
+    drawing = draw([whole], Margins(right=NARROW + 80), title, description)
     table = Table(
         f"{title} — {measured(metric)}", ("contrast", *(percent(f) for f in fractions), "turns at", "n"), tuple(rows),
         (False, *(True for _ in fractions), False, True), dataset=place.dataset,
         methods=tuple(next(iter(shown[text].values())).about for text in means),
     )  # fmt: skip
-    return Chart(name, title, description, svg, table)
+    return Chart(name, title, description, drawing, table)

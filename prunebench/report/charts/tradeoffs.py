@@ -91,8 +91,8 @@ def _curve(
         ) if part
     )  # fmt: skip
     x = compressions("compression", [one.x for points in lines.values() for one in points])
-    svg = plot(x, lines, Field(words, dense, task.chance, front, every), title, description)
-    return [Chart(name, title, description, svg, _table(title, task, lines, dense, front))]
+    drawing = plot(x, lines, Field(words, dense, task.chance, front, every), title, description)
+    return [Chart(name, title, description, drawing, _table(title, task, lines, dense, front))]
 
 
 def _table(

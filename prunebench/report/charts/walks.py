@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from prunebench.analysis.boards.pairs import Place
+    from prunebench.analysis.boards.grid import Place
     from prunebench.analysis.results import Results
     from prunebench.analysis.tradeoff import Cells
 

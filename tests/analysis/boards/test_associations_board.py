@@ -146,3 +146,32 @@ def test_odd_names_are_harmless(format):
     (table,) = board(records)
     assert table.rows[0][6] == "10"
     assert render([table], format, 100)
+
+
+def test_points_on_a_line_have_no_interval_whatever_is_rounded():
+    """Accuracy is 60.1 + 0.3 x, to the last bit or not."""
+    records = [
+        record
+        for method, x in zip(METHODS, X, strict=True)
+        for record in runs(method, instability_abs=[x, x + 0.1], test_accuracy=[60.1 + 0.3 * x, 60.1 + 0.3 * (x + 0.1)])
+    ]
+    (table,) = board(records)
+    for name in ("τ 95%", "Spearman 95%", "Pearson, linear"):
+        assert column(table, name)[BOTH[0]] == "1.00"
+
+
+def test_each_pair_is_over_the_runs_and_configurations_that_have_both():
+    """One run without accuracy, one configuration without loss: means and ranks of what is left, by hand."""
+    records = made()
+    records[0] = replace(records[0], metrics={k: v for k, v in records[0].metrics.items() if k != "test_accuracy"})
+    last = METHODS[-1]
+    records = [
+        replace(r, metrics={k: v for k, v in r.metrics.items() if (r.row.method, k) != (last, "test_loss")})
+        for r in records
+    ]
+    (table,) = board(records)
+    assert column(table, "configs") == {BOTH[0]: "9", BOTH[1]: "8/9"}
+    x, accuracy = [X[0] + 7 * (X[0] % 1.7), *X[1:]], [ACCURACY[0] - 1, *ACCURACY[1:]]
+    assert column(table, "τ 95%")[BOTH[0]].startswith(f"{stats.kendalltau(x, accuracy).statistic:.2f} [")
+    assert column(table, "Pearson, linear")[BOTH[0]].startswith(f"{stats.pearsonr(x, accuracy).statistic:.2f} [")
+    assert column(table, "Pearson, linear")[BOTH[1]].startswith(f"{stats.pearsonr(X[:8], LOSS[:8]).statistic:.2f} [")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from prunebench.analysis.boards.pairs import contrast, families, p_text, places, spread_text
+from prunebench.analysis.boards.cells import p_text, spread_text
+from prunebench.analysis.boards.grid import places
+from prunebench.analysis.boards.pairs import contrast, families, judge
 from tests.analysis.boards.sanity_records import Made, presentation, row
 
 
@@ -135,3 +139,26 @@ def test_few_values_tell_no_step(tmp_path):
     made.pair("snip", "reinit", [50.0, 60.0], [40.0, 50.0])
     (family,) = families("sanity", presentation(), made.results())
     assert family.resolution == 0.0
+
+
+def test_values_that_differ_by_rounding_alone_tell_no_step(tmp_path):
+    made = Made(tmp_path)
+    values = [50.0 + n * 1e-11 for n in range(24)]
+    made.pair("snip", "reinit", values, values[::-1])
+    (family,) = families("sanity", presentation(), made.results())
+    assert family.resolution == 0.0
+
+
+def test_families_that_are_judged_together_are_each_judged_by_itself(tmp_path):
+    made = Made(tmp_path)
+    made.pair("snip", "reinit", [50.0, 61.0, 70.0], [40.0, 50.0, 61.0])
+    made.pair("snip", "shuffled", [], [52.0, 61.5, 68.0])
+    made.pair("grasp", "reinit", [50.0, 61.0, 70.0], [50.0, 61.0, 69.0])
+    (family,) = families("sanity", presentation(), made.results())
+    many = [replace(family, contrasts=family.contrasts[:count], margin=float(count)) for count in (1, 2, 3, 2)]
+    alone = [replace(one).judged for one in many]
+    judge(many)
+    assert [one.judged for one in many] == alone
+    assert len(alone[2]) == 3
+    assert alone[1] == alone[3]
+    assert alone[0] != alone[1]

@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize, stats
 
 from prunebench.analysis.boards.pairs import Contrast
-from prunebench.analysis.boards.turning import turning, turning_point
+from prunebench.analysis.boards.turning import turning, turning_point, turning_points
 from prunebench.analysis.tables import render
 from tests.analysis.boards.stability_records import (
     LARGE,
@@ -174,3 +174,19 @@ def test_turning_points_are_covered_and_rarely_found_where_there_is_no_differenc
     assert len(covered) > trials / 2
     assert np.mean(covered) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / len(covered))
     assert found / trials == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / trials))
+
+
+def test_many_lines_turn_where_each_turns_by_itself():
+    """Of two to five fractions and one to six repetitions, some of which have gaps."""
+    generator = np.random.default_rng(1)
+    lines = []
+    for _ in range(60):
+        fractions, n = int(generator.integers(1, 6)), int(generator.integers(1, 7))
+        start = generator.normal(0, 3)
+        line = {round(0.1 + 0.2 * f, 10): pairs(start - 1.5 * f + generator.normal(size=n)) for f in range(fractions)}
+        lines.append({f: pairs([]) if generator.random() < 0.1 else pair for f, pair in line.items()})
+    found = turning_points(lines)
+    assert found == [turning_point(line) for line in lines]
+    assert {"fewer than two fractions"} < {turn for _, turn, _ in found}
+    assert sum("[" in turn for _, turn, _ in found) > 5
+    assert turning_points([]) == []

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunebench.analysis.statistics.association import FEWEST, association, kendall, kendall_p, pearson, spearman
+from prunebench.analysis.statistics import association as module
+from prunebench.analysis.statistics import correlation
+from prunebench.analysis.statistics.association import (
+    FEWEST,
+    association,
+    associations,
+    mean,
+)
+from prunebench.analysis.statistics.correlation import kendall, kendall_p, pearson, spearman
 
 X = [0.1, 0.9, 0.4, 1.6, 1.1, 0.2, 2.0, 1.3]
 Y = [3.0, 4.0, 3.5, 3.9, 5.0, 2.0, 6.0, 4.5]
@@ -140,3 +148,77 @@ def test_the_p_value_of_orders_that_agree_or_nearly_do_is_exact(n, swapped):
     if swapped < 2 or n <= 33:
         assert kendall_p(x, y) == pytest.approx(2 * sum(orders) / math.factorial(n), rel=1e-12)
         assert kendall_p(x, -y) == kendall_p(x, y)
+
+
+def variables(count, n, seed, digits=9):
+    return [tuple(np.round(row, digits).tolist()) for row in np.random.default_rng(seed).normal(size=(count, n))]
+
+
+def plain(x, y, statistic, resamples):
+    """The bootstrap written out: one resample after the other, its points as often as they were drawn."""
+    generator, n = np.random.default_rng(0), len(x)
+    drawn = [generator.multinomial(n, np.full(n, 1 / n)) for _ in range(resamples)]
+    points = [(expanded(counts, x), expanded(counts, y)) for counts in drawn]
+    values = [statistic(*both).statistic for both in points if all(map(np.ptp, both))]
+    return statistic(x, y).statistic, *np.quantile(values, [0.025, 0.975]), resamples - len(values)
+
+
+@pytest.mark.parametrize("digits", [9, 0], ids=["no ties", "ties"])
+def test_many_pairs_have_what_the_plain_bootstrap_of_each_has(digits):
+    """Of three x and two y that share their work, and of fewer configurations that another pair has."""
+    xs, ys = variables(3, 9, 1, digits), variables(2, 9, 2, digits)
+    few = variables(2, 8, 3, digits)
+    pairs = [*((x, y) for x in xs for y in ys), (few[0], few[1])]
+    for pair, found in zip(pairs, associations(pairs, resamples=60), strict=True):
+        assert found.n == len(pair[0])
+        assert found.p == pytest.approx(stats.kendalltau(*pair).pvalue, rel=1e-9)
+        for own, scipys in (
+            (found.tau, stats.kendalltau),
+            (found.spearman, stats.spearmanr),
+            (found.pearson, stats.pearsonr),
+        ):
+            told = own.value, own.low, own.high, own.undefined
+            assert told == pytest.approx(plain(*pair, scipys, 60), abs=1e-12)
+
+
+def test_a_pair_among_many_is_what_it_is_alone(monkeypatch):
+    xs, ys = variables(4, 12, 1), variables(3, 12, 2, 0)
+    pairs = [(x, y) for y in ys for x in xs if (x, y) != (xs[1], ys[2])] * 2
+    found = associations(pairs)
+    assert found[: len(pairs) // 2] == found[len(pairs) // 2 :]
+    for pair, one in zip(pairs, found, strict=True):
+        alone = association([[point] for point in zip(*pair, strict=True)])
+        assert (one.tau, one.p, one.spearman) == (alone.tau, alone.p, alone.spearman), "of whole numbers, and exact"
+        assert (one.pearson.low, one.pearson.high) == pytest.approx((alone.pearson.low, alone.pearson.high), rel=1e-12)
+    monkeypatch.setattr(module, "_AT_ONCE", 100)
+    monkeypatch.setattr(correlation, "_AT_ONCE", 100)
+    small = associations(pairs)
+    assert [one.tau for one in small] == [one.tau for one in found], "however little memory there is"
+
+
+def test_what_is_the_same_in_all_stops_no_other_pair():
+    x, y = variables(2, 9, 0)
+    flat, first, second = (
+        (1.5,) * 9,
+        "the first is the same in all configurations",
+        "the second is the same in all configurations",
+    )
+    found = associations([(x, y), (flat, y), (x, flat), (flat, flat), (x[:5], y[:5])])
+    assert [one.reason for one in found] == ["", first, second, first, "5 configurations: fewer than 8 decide nothing"]
+    assert found[0].p == pytest.approx(stats.kendalltau(x, y).pvalue)
+    assert associations([]) == []
+    with pytest.raises(ValueError, match="not finite"):
+        associations([(x, y), (x, (math.inf, *y[1:]))])
+
+
+def test_p_values_of_a_block_are_those_of_its_pairs():
+    generator = np.random.default_rng(0)
+    x, y = np.round(generator.normal(size=(3, 1, 10)), 1), generator.normal(size=(1, 4, 10))
+    expected = [[stats.kendalltau(a, b).pvalue for b in y[0]] for a in x[:, 0]]
+    assert kendall_p(x, y) == pytest.approx(np.array(expected), rel=1e-9)
+
+
+def test_a_mean_is_added_up_in_the_order_of_its_runs():
+    values = [0.1, 0.2, 0.3, 1e16, -1e16]
+    assert mean(iter(values)) == ((((0.1 + 0.2) + 0.3) + 1e16) - 1e16) / 5
+    assert mean(values) == np.mean([[value, 0.0] for value in values], axis=0)[0]

@@ -33,7 +33,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunebench.analysis.statistics.association import kendall
+from prunebench.analysis.statistics.correlation import kendall
 from prunebench.analysis.statistics.resampling import cluster_bootstrap
 
 SIZES = [(8, 5), (8, 10), (12, 5), (12, 10), (20, 5), (20, 10)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,11 +17,17 @@ from statsmodels.stats.power import TTestPower
 from prunebench.analysis.statistics.power import (
     MOST,
     detectable_difference,
+    detectable_effects,
     difference_power,
     equivalence_power,
     needed_for_difference,
+    needed_for_differences,
     needed_for_equivalence,
+    needed_for_equivalences,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 50, 1000])
@@ -70,19 +77,25 @@ def test_the_detectable_difference_is_that_of_statsmodels(n: int, level: float) 
     assert detectable_difference(0.4, n, level) == pytest.approx(0.4 * float(np.squeeze(expected)), rel=1e-6)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10])
-def test_the_detectable_difference_of_a_large_family_has_its_power(n: int) -> None:
-    """By the integral over the spread; the far tail of the other side is below 1e-9 here."""
-    level = 0.05 / 25
-    effect, critical, df = detectable_difference(1, n, level), stats.t.isf(level / 2, n - 1), n - 1
+def power_given_the_spread(effect: float, n: int, level: float) -> float:
+    """By the integral over the spread, without the far tail of the other side."""
+    critical, df = stats.t.isf(level / 2, n - 1), n - 1
 
     def given_spread(u: float) -> float:
         found = stats.norm.cdf(effect * math.sqrt(n) - critical * u)
         return float(found * stats.chi.pdf(u * math.sqrt(df), df) * math.sqrt(df))
 
     turn = effect * math.sqrt(n) / critical
-    found = sum(quad(given_spread, *ends, epsabs=1e-11, limit=500)[0] for ends in ((0, turn), (turn, 2 * turn + 1)))
-    assert found == pytest.approx(0.8, abs=1e-6)
+    return float(
+        sum(quad(given_spread, *ends, epsabs=1e-11, limit=500)[0] for ends in ((0, turn), (turn, 2 * turn + 1)))
+    )
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_the_detectable_difference_of_a_large_family_has_its_power(n: int) -> None:
+    """The far tail of the other side is below 1e-9 here."""
+    level = 0.05 / 25
+    assert power_given_the_spread(detectable_difference(1, n, level), n, level) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_two_repetitions_detect_only_huge_differences() -> None:
@@ -147,3 +160,48 @@ def test_power_without_spread_or_repetitions_is_refused(spread: float, n: int) -
         difference_power(1, spread, n)
     with pytest.raises(ValueError, match="at least two differences and a spread above zero"):
         equivalence_power(0, 1, spread, n)
+
+
+def searched(power_of: Callable[[int], float], power: float) -> int | None:
+    """The fewest n with that power, by bisection from 2 to the most."""
+    if power_of(MOST) < power:
+        return None
+    low, high = 1, MOST
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
+    return high
+
+
+@pytest.mark.parametrize("power", [0.8, 0.5, 0.95])
+def test_what_many_tests_need_is_what_a_search_finds_for_each(power: float) -> None:
+    """From two repetitions to none that are enough, at levels of families of any size."""
+    generator = np.random.default_rng(0)
+    reach = 10 ** generator.uniform(-1.2, 2, size=80)
+    effect = reach * generator.uniform(-1.2, 1.2, size=80)
+    effect[:3], reach[3] = (0.0, 1e-9, 1e9), 1e-300
+    level = 0.05 / generator.integers(1, 300, size=80)
+    differences = needed_for_differences(effect, level, power)
+    equivalences = needed_for_equivalences(effect, reach, level, power)
+    for i, (d, m, a) in enumerate(zip(effect.tolist(), reach.tolist(), level.tolist(), strict=True)):
+        assert differences[i] == searched(lambda n, d=d, a=a: difference_power(d, 1, n, a), power)
+        assert equivalences[i] == searched(lambda n, d=d, m=m, a=a: equivalence_power(d, m, 1, n, a), power)
+    assert {None, 2} <= set(differences)
+    assert {None, 2} <= set(equivalences)
+    assert needed_for_differences(effect[:0], level[:0]) == []
+
+
+def test_detectable_effects_have_the_power_each_at_its_level() -> None:
+    n, level = (values.ravel() for values in np.meshgrid([2, 3, 5, 10, 40], [0.05 / 7, 0.05 / 400]))
+    found = detectable_effects(n, level, 0.9)
+    for one, size, own in zip(found.tolist(), n.tolist(), level.tolist(), strict=True):
+        assert power_given_the_spread(one, size, own) == pytest.approx(0.9, abs=1e-6)
+        assert detectable_difference(2.0, size, own, 0.9) == pytest.approx(2 * one, rel=1e-12)
+    assert detectable_effects(n[:0], level[:0]).size == 0
+
+
+def test_more_tests_than_are_integrated_together_are_all_integrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    effect, level = np.linspace(0.05, 3, 50), np.full(50, 0.01)
+    whole = needed_for_differences(effect, level)
+    monkeypatch.setattr("prunebench.analysis.statistics.power._AT_ONCE", 7)
+    assert needed_for_differences(effect, level) == whole

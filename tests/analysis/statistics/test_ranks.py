@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scikit_posthocs import posthoc_nemenyi_friedman
-from scipy.stats import friedmanchisquare, rankdata
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from prunebench.analysis.statistics.ranks import cliques, critical_difference, mean_ranks, nemenyi, ranking
+from prunebench.analysis.statistics.ranks import (
+    cliques,
+    critical_difference,
+    mean_ranks,
+    nemenyi,
+    range_tail,
+    ranking,
+    tied_ranks,
+)
 
 
 def test_tied_tasks_are_ranked_as_scipy_ranks_them() -> None:
@@ -36,6 +44,28 @@ def test_the_published_critical_differences_of_four_methods_on_fourteen_tasks() 
 def test_critical_values_are_the_published_ones(k: int, q: float) -> None:
     """Demšar 2006, Table 5 (a), α = 0.05."""
     assert critical_difference(k, 20) == pytest.approx(q * math.sqrt(k * (k + 1) / 120), rel=3e-4)
+
+
+@pytest.mark.parametrize("k", [2, 3, 7, 40, 150])
+def test_the_span_of_normals_is_scipys(k: int) -> None:
+    for q in (0.0, 1e-3, 0.5, 2.0, 3.3, 4.7, 6.5, 9.0, 14.0):
+        assert range_tail(q, k) == pytest.approx(studentized_range.sf(q, k, math.inf), abs=1e-10)
+    for alpha in (0.001, 0.05, 0.5):
+        error = math.sqrt(k * (k + 1) / (6 * 20))
+        quantile = studentized_range.ppf(1 - alpha, k, math.inf)
+        assert critical_difference(k, 20, alpha) == pytest.approx(quantile / math.sqrt(2) * error, rel=1e-6)
+
+
+def test_the_span_of_two_normals_is_that_of_their_difference() -> None:
+    """√2 times a standard normal: beyond √2 · 1.959964 in 5 % of all cases."""
+    assert range_tail(math.sqrt(2) * 1.959963984540054, 2) == pytest.approx(0.05, abs=1e-14)
+
+
+def test_ties_share_ranks_as_scipys_do() -> None:
+    values = np.random.default_rng(3).integers(0, 4, (50, 9)).astype(float)
+    values[values == 3] = math.inf
+    assert (tied_ranks(values) == rankdata(values, axis=1)).all()
+    assert (tied_ranks(values[0]) == rankdata(values[0])).all()
 
 
 def test_f_is_the_published_formula_on_a_table_without_ties() -> None:

@@ -9,38 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunebench.analysis.statistics.resampling import bootstrap, cluster_bootstrap
-
-SAMPLE = (0.3, -1.2, 2.2, 0.9, 0.1, 1.4, -0.4, 0.8)
-
-
-@pytest.mark.parametrize("method", ["BCa", "percentile"])
-def test_an_interval_is_scipys_and_depends_on_the_seed_alone(method: str) -> None:
-    found = bootstrap(SAMPLE, np.mean, 0.9, 500, seed=3, method=method)
-    expected = stats.bootstrap(
-        (SAMPLE,), np.mean, n_resamples=500, confidence_level=0.9, method=method, rng=np.random.default_rng(3)
-    ).confidence_interval
-    assert (found.low, found.high) == (expected.low, expected.high)
-    assert found.value == pytest.approx(sum(SAMPLE) / 8)
-    assert found == bootstrap(SAMPLE, np.mean, 0.9, 500, seed=3, method=method)
-    assert found != bootstrap(SAMPLE, np.mean, 0.9, 500, seed=4, method=method)
-
-
-def test_equal_values_have_an_interval_of_no_width() -> None:
-    found = bootstrap([2.5] * 4, np.mean)
-    assert (found.value, found.low, found.high) == (2.5, 2.5, 2.5)
-
-
-def test_a_sample_that_cannot_be_resampled_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least two values, not 1"):
-        bootstrap([1.0], np.mean)
-
-
-def test_a_statistic_that_no_single_value_moves_has_no_bca_interval() -> None:
-    values = [1.0, 1.0, 1.0, 1.0, 2.0]
-    with pytest.raises(ValueError, match="no BCa interval"):
-        bootstrap(values, np.median, resamples=200)
-    assert bootstrap(values, np.median, resamples=200, method="percentile").low == 1
+from prunebench.analysis.statistics.resampling import cluster_bootstrap, cluster_bootstraps
 
 
 def weighted_mean(counts: np.ndarray) -> np.ndarray:
@@ -119,5 +88,60 @@ def test_intervals_of_clustered_runs_cover_where_those_of_runs_do_not() -> None:
     clustered = [over(one.mean(axis=1), i) for i, one in enumerate(runs)]
     covered = np.mean([low <= 0 <= high for low, high in clustered])
     assert covered == pytest.approx(level, abs=band)
-    flat = [bootstrap(one.ravel().tolist(), np.mean, level, 80, i, "percentile") for i, one in enumerate(runs)]
+    flat = [
+        stats.bootstrap(
+            (one.ravel(),), np.mean, n_resamples=80, confidence_level=level, method="percentile",
+            rng=np.random.default_rng(i),
+        ).confidence_interval
+        for i, one in enumerate(runs)
+    ]  # fmt: skip
     assert np.mean([found.low <= 0 <= found.high for found in flat]) < level - 2 * band
+
+
+def test_many_statistics_have_the_intervals_of_each_by_itself_resample_by_resample() -> None:
+    """Written out: the same draws one after the other, and NumPy's percentiles of those that have a value."""
+    values = np.random.default_rng(0).uniform(1, 2, size=(2, 3, 7))
+    values[1, 2] = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0]
+
+    def spread_to_mean(counts: np.ndarray) -> np.ndarray:
+        """Without a value where all that was drawn is zero."""
+        mean = values @ counts.T / 7
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(mean > 0, (values**2 @ counts.T / 7 - mean**2) / mean, math.nan)
+
+    found = cluster_bootstraps(7, spread_to_mean, 0.9, 1203, seed=5)
+    generator = np.random.default_rng(5)
+    drawn = [generator.multinomial(7, np.full(7, 1 / 7)) for _ in range(1203)]
+    for one, own in zip(found, values.reshape(6, 7), strict=True):
+        samples = [np.repeat(own, counts) for counts in drawn]
+        plain = [sample.var() / sample.mean() for sample in samples if sample.max() > 0]
+        assert one.undefined == len(drawn) - len(plain)
+        assert one.value == pytest.approx(own.var() / own.mean(), rel=1e-12)
+        assert (one.low, one.high) == pytest.approx(np.quantile(plain, [0.05, 0.95]), rel=1e-9)
+    assert found[-1].undefined > 0
+    assert found[0].undefined == 0
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize("resamples", [2, 39, 500, 501, 1000])
+def test_percentiles_are_those_of_numpy_to_the_bit(level: float, resamples: int) -> None:
+    values = np.random.default_rng(3).normal(size=(4, 6))
+    seen: list[np.ndarray] = []
+
+    def look(counts: np.ndarray) -> np.ndarray:
+        seen.append(values @ counts.T)
+        return seen[-1]
+
+    found = cluster_bootstraps(6, look, level, resamples)
+    draws = np.concatenate(seen, axis=1)[:, 1:]  # the first is of the clusters themselves
+    expected = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    assert [one.low for one in found] == expected[0].tolist()
+    assert [one.high for one in found] == expected[1].tolist()
+
+
+def test_one_statistic_without_an_interval_refuses_them_all() -> None:
+    def half(counts: np.ndarray) -> np.ndarray:
+        return np.stack([counts[:, 0], np.where(counts.max(axis=1) > 1, math.nan, 1.0)])
+
+    with pytest.raises(ValueError, match=r"no value on \d+ of 50 resamples"):
+        cluster_bootstraps(3, half, resamples=50)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.stats import ttest_rel
 from statsmodels.stats.weightstats import ttost_paired
 
 from prunebench.analysis.statistics.power import difference_power, equivalence_power
-from prunebench.analysis.statistics.verdicts import Comparison, Verdict, verdicts
+from prunebench.analysis.statistics.verdicts import Comparison, Family, Verdict, moments, verdicts, verdicts_of
 
 if TYPE_CHECKING:
     import random
@@ -298,3 +299,50 @@ def test_a_verdict_agrees_with_its_own_numbers(family: list[Comparison], margin:
             assert abs(verdict.mean) >= margin
         if verdict.text in {"cannot tell", "depends, size unsettled"}:
             assert verdict.needed is None or verdict.needed > verdict.n
+
+
+def test_many_families_have_the_verdicts_of_each_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any sizes, margins and resolutions, with comparisons that are not tested among them."""
+    generator = np.random.default_rng(1)
+    many = []
+    for _ in range(60):
+        comparisons = [
+            Comparison(
+                tuple(generator.normal(generator.choice([0, 0.5, 1.1]), 0.4, generator.integers(0, 9)).tolist()),
+                identical=bool(generator.random() < 0.1),
+            )
+            for _ in range(generator.integers(0, 6))
+        ]
+        many.append(Family(comparisons, generator.choice([0.7, 1.0]), generator.choice([0.0, 0.3])))
+    found = verdicts_of(many)
+    assert found == [verdicts(family.comparisons, family.margin, resolution=family.resolution) for family in many]
+    assert len({verdict.text for family in found for verdict in family}) == 6
+    assert any(verdict.needed for family in found for verdict in family)
+    monkeypatch.setattr("prunebench.analysis.statistics.verdicts._AT_ONCE", 1)
+    assert verdicts_of(many) == found, "however little memory there is"
+    assert verdicts_of([]) == []
+
+
+def test_one_family_that_cannot_be_judged_refuses_them_all() -> None:
+    good = Family([Comparison((1.0, 2.0))], 1.0)
+    for bad, why in ((good._replace(margin=0.0), "a margin is"), (good._replace(resolution=-1.0), "a resolution is")):
+        with pytest.raises(ValueError, match=why):
+            verdicts_of([good, bad])
+
+
+def test_moments_are_those_of_exact_arithmetic() -> None:
+    """A mean is the nearest double, as half of what is shown depends on it; what is all equal has no spread at all."""
+    generator = np.random.default_rng(2)
+    samples = [
+        (generator.choice([5.0, 0.0, 1e9]) + generator.normal(0, generator.choice([1e-9, 1, 30]), n))
+        .round(places)
+        .tolist()
+        for n in range(2, 12)
+        for places in (2, 12)
+        for _ in range(40)
+    ]
+    samples += [[value] * n for value in (0.1, 13.345, -7 / 3) for n in range(2, 12)]
+    samples += [[0.1 + 0.2, 0.3, 0.3], [56.58 - 43.24, 13.34, 13.34, 13.35]]
+    means, spreads = moments(samples)
+    assert means.tolist() == [statistics.mean(sample) for sample in samples]
+    assert spreads == pytest.approx(np.array([statistics.stdev(sample) for sample in samples]), rel=1e-14, abs=0)

@@ -11,14 +11,25 @@ import pytest
 import vl_convert
 from jsonschema import ValidationError
 
-from prunebench.report.charts.drawing import VEGA_LITE, draw, specification
-from prunebench.report.charts.insets import Inset, draw_mosaic, mosaic
+from prunebench.report.charts import drawing
+from prunebench.report.charts.drawing import specification
+from prunebench.report.charts.insets import Inset, mosaic
+from prunebench.report.charts.insets import draw_mosaic as draw_mosaic_of
 from prunebench.report.charts.panels import Axis, Label, Layer, Margins, Panel, mark, point
+from prunebench.report.charts.pen import VEGA_LITE
 from prunebench.report.looks import looks_of
 from tests.report.charts.seen import elements, points
 
 LOOK = looks_of(["snip"])["snip"]
 MARGINS = Margins(left=50, top=10, right=20, bottom=40)
+
+
+def draw(*arguments):
+    return drawing.draw(*arguments).svg
+
+
+def draw_mosaic(*arguments):
+    return draw_mosaic_of(*arguments).svg
 
 
 def panel(x, y, *layers, **more):
@@ -83,12 +94,11 @@ def test_nothing_depends_on_the_widths_of_texts(monkeypatch):
     whole = [panel(wide, wide, Layer("point", (point(LOOK, "p", x=10, y=10),)), labels=labels, title="W" * 80)] * 2
     usual = draw(whole, replace(MARGINS, columns=2), "t", "d")
 
-    real = vl_convert.vegalite_to_svg
+    def in_another_font(panels, margins):
+        spec = specification(panels, margins)
+        return {**spec, "config": {**spec["config"], "font": "DejaVu Sans Mono"}}
 
-    def in_another_font(spec, **more):
-        return real({**spec, "config": {**spec["config"], "font": "DejaVu Sans Mono"}}, **more)
-
-    monkeypatch.setattr(vl_convert, "vegalite_to_svg", in_another_font)
+    monkeypatch.setattr(drawing, "specification", in_another_font)
     assert draw(whole, replace(MARGINS, columns=2), "t", "d") == usual
     assert usual.count("W" * 60) == 2 * (len(labels) + 3)  # titles of panel and axes too; nothing is cut
 
