@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.util
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def code_files(module: str) -> dict[Path, str]:
 def _read(path: Path, roots: tuple[_Root, ...]) -> tuple[str, tuple[Path, ...]]:
     """Digest of a file's code, and the first-party files that it imports."""
     tree = ast.parse(path.read_bytes(), filename=str(path))
-    imported = dict.fromkeys(file for name in _imported(tree, path, roots) for file in _files_of(name, roots))
+    executed = {place for name in _imported(tree, path, roots) for place in accumulate(name.split("."), "{}.{}".format)}
+    imported = dict.fromkeys(file for name in sorted(executed) for file in _files_of(name, roots))
     return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), tuple(imported)
 
 
@@ -116,19 +118,18 @@ def _no_source(module: str) -> PluginError:
 
 
 def _files_of(name: str, roots: tuple[_Root, ...]) -> Iterator[Path]:
-    """Files that importing a dotted name executes, if it is first-party: parent packages, then the module.
+    """Files of a dotted name, if it is first-party: the package's, the module's.
 
     prunebench's own `__init__` is left out: it only offers names lazily, and a new name is no new result.
     """
-    parts = name.split(".")
-    root = next((root for root in roots if root.holds(parts[0])), None)
+    top, *rest = name.split(".")
+    root = next((root for root in roots if root.holds(top)), None)
     if root is None:
         return
-    for depth in range(1, len(parts) + 1):
-        base = root.folder.joinpath(*parts[:depth])
-        for path in (base / "__init__.py", base.with_suffix(".py")):
-            if path.is_file() and path != PACKAGE / "__init__.py":
-                yield path
+    base = root.folder.joinpath(top, *rest)
+    for path in (base / "__init__.py", base.with_suffix(".py")):
+        if path.is_file() and path != PACKAGE / "__init__.py":
+            yield path
 
 
 def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[str]:
@@ -148,8 +149,15 @@ def _imported(tree: ast.AST, path: Path, roots: tuple[_Root, ...]) -> Iterator[s
         if base:
             yield base
         yield from (f"{base}.{alias.name}".lstrip(".") for alias in tree.names)
-    for child in ast.iter_child_nodes(tree):
+    for child in _blocks(tree):
         yield from _imported(child, path, roots)
+
+
+def _blocks(node: ast.AST) -> Iterator[ast.AST]:
+    """Statements inside a statement, and what holds some: expressions, most of a tree, have none."""
+    for value in vars(node).values():
+        if isinstance(value, list) and value and isinstance(value[0], ast.stmt | ast.excepthandler | ast.match_case):
+            yield from value
 
 
 def _is_type_checking(test: ast.expr) -> bool:
@@ -158,11 +166,14 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """Drop leading strings of modules, classes and functions, in place; `pass` keeps a body from being empty."""
-    for node in ast.walk(tree):
+    """Drop strings that stand for themselves in modules, classes and functions, in place; `pass` fills an empty one."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = [s for s in node.body if not _is_string(s)]
             node.body = body or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+        todo += _blocks(node)
     return tree
 
 

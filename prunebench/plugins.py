@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -77,23 +78,33 @@ def _any_declared() -> bool:
     """Whether an installed package may have entry points of ours; `importlib.metadata` takes long to import."""
     if any(hasattr(finder, "find_distributions") for finder in sys.meta_path if not _is_pythons_own(finder)):
         return True
-    for place in sys.path:
+    return any(map(_may_declare, sys.path))
+
+
+def _may_declare(place: str) -> bool:
+    folder = Path(place).resolve()
+    try:
+        return _declares(folder, folder.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # an archive, perhaps, with packages inside
+
+
+@functools.lru_cache(maxsize=256)
+def _declares(folder: Path, _changed: int) -> bool:
+    """The same of a folder of packages as it was last changed; installing adds an entry, and so changes it."""
+    with os.scandir(folder) as entries:
+        packages = [e.name for e in entries if e.name.endswith((".dist-info", ".egg-info", ".egg"))]
+    for name in packages:
+        if name.endswith(".egg"):
+            return True
         try:
-            with os.scandir(place or ".") as entries:
-                packages = [e.name for e in entries if e.name.endswith((".dist-info", ".egg-info", ".egg"))]
-        except FileNotFoundError:
+            text = Path(folder, name, "entry_points.txt").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError:
-            return True  # an archive, perhaps, with packages inside
-        for name in packages:
-            if name.endswith(".egg"):
-                return True
-            try:
-                text = Path(place, name, "entry_points.txt").read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            if GROUP.encode() in text:
-                return True
+        if GROUP.encode() in text:
+            return True
     return False
 
 

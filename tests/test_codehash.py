@@ -136,6 +136,16 @@ def test_a_function_that_is_only_its_docstring_is_one_that_does_nothing(tmp_path
     assert digest(path) == before
 
 
+@pytest.mark.parametrize("block", ["if x:", "try:\n    pass\nfinally:", "match x:\n  case 1:", "class A:", "def f():"])
+def test_docstrings_count_nowhere(tmp_path, block):
+    path = tmp_path / "plugin.py"
+    text = f"{block}\n    def g():\n        {{}}return 1\n"
+    path.write_text(text.format(""))
+    before = digest(path)
+    path.write_text(text.format("'One.'; "))
+    assert digest(path) == before
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -179,6 +189,11 @@ def test_files_imported_for_type_checking_only_or_by_nobody_do_not_count(plugin,
         ("if not TYPE_CHECKING:\n    import late\n", True),
         ("if TYPE_CHECKING or LATE:\n    import late\n", True),
         ("try:\n    import late\nexcept ImportError:\n    late = None\n", True),
+        ("try:\n    pass\nexcept* ValueError:\n    import late\n", True),
+        ("try:\n    pass\nfinally:\n    import late\n", True),
+        ("for x in ():\n    pass\nelse:\n    import late\n", True),
+        ("with open('x'):\n    import late\n", True),
+        ("match 1:\n    case 2:\n        pass\n    case _:\n        import late\n", True),
         ("class A:\n    import late\n", True),
         ("async def f():\n    from late import factor\n", True),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 
@@ -244,6 +245,16 @@ def test_a_package_installed_in_a_folder_or_an_archive_registers_what_it_has(wri
     installed({"own": "their_own"}, archive=archive)
     assert plugins.load_installed() == {}
     assert METHODS.entry("their-own").target == "their_own:score"
+
+
+def test_a_package_installed_while_python_runs_is_found_at_the_next_look(write, installed, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(write("packages/their_late.py", SCORER.format(name="their-late")).parent)
+    os.utime(tmp_path / "packages", (0, 0))
+    assert plugins.ready() == {}
+    assert "their-late" not in METHODS.entries
+    installed({"late": "their_late"})
+    assert plugins.ready() == {}
+    assert METHODS.entry("their-late").target == "their_late:score"
 
 
 def test_a_given_plugin_that_is_broken_is_an_error_after_the_catalogue_is_known(write, installed):

@@ -22,7 +22,7 @@ from prunebench.report.families import FAMILIES, family_of
 from prunebench.report.headings import HEADINGS
 from prunebench.report.looks import looks, swatch
 from prunebench.report.outcomes import failures, skipped
-from prunebench.report.views import View, view, views
+from prunebench.report.views import MOST, View, view, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +66,8 @@ class Shown:
     blocks: tuple[Block, ...]
     legend: tuple[tuple[str, str], ...]
     """What headers mean, of all its tables."""
+    left: str
+    """What there is no room for, in words; empty where all is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,17 @@ def legend(part: Part) -> tuple[tuple[str, str], ...]:
 
 def _shown(part: Part, results: Results, known: Mapping[str, Look]) -> Shown:
     title, asks = HEADINGS[part.section]
-    return Shown(part.section, title, asks, blocks(part, results, known), legend(part))
+    found = blocks(part, results, known)
+    return Shown(part.section, title, asks, found, legend(part), _left(part, found))
+
+
+def _left(part: Part, found: Sequence[Block]) -> str:
+    tables = len(part.tables) - len(found)
+    if not tables:
+        return ""
+    rows = sum(len(table.rows) for table in part.tables) - sum(len(block.table.lines) for block in found)
+    more = f"{tables} more table{'s' * (tables != 1)}, of {rows} row{'s' * (rows != 1)}"
+    return f"A page has room for some {MOST} rows of a section. It leaves out {more}; the Markdown has them all."
 
 
 def _families(known: Mapping[str, Look]) -> list[tuple[str, str, int]]:

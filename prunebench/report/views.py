@@ -21,6 +21,8 @@ LONG = 200
 """Rows beyond which a table is folded."""
 ROOM = 150
 """Rows of a section beyond which its tables are."""
+MOST = 3000
+"""Rows that a page has of a section: with 10⁵ no browser is quick."""
 _LONGEST = 2000
 _BAD = frozenset({"failed", "not as expected", "missing", "no"})
 _GOOD = frozenset({"held", "as expected", "ok", "yes"})
@@ -65,12 +67,18 @@ class View:
 
 
 def views(id: str, tables: Sequence[Table], looks: Mapping[str, Look]) -> list[View]:
-    """The tables of a section; once they are many, the further ones are folded."""
+    """The tables of a section; once they are many, the further ones are folded.
+
+    Those that do not fit into `MOST` rows are left out, but for the first and for what is an alarm.
+    """
     found = []
     above = 0
     for n, table in enumerate(tables, 1):
-        found.append(view(table, f"{id}-{n}", looks, folded=above > 0 and above + len(table.rows) > ROOM))
-        above += len(table.rows)
+        rows = len(table.rows)
+        if above and above + rows > MOST and not table.alarm:
+            continue
+        found.append(view(table, f"{id}-{n}", looks, folded=above > 0 and above + rows > ROOM))
+        above += rows
     return found
 
 

@@ -15,10 +15,10 @@ import pytest
 PRUNEBENCH = [sys.executable, "-m", "prunebench"]
 
 
-def finished(*arguments, cwd, timeout=120, **options):
+def finished(*arguments, cwd, python=sys.executable):
     return subprocess.run(
-        [*PRUNEBENCH, *map(str, arguments)], cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False,
-        **options,
+        [python, "-m", "prunebench", *map(str, arguments)],
+        cwd=cwd, timeout=120, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -91,14 +91,14 @@ def test_processes_and_inline_are_equal_to_the_bit(tiny, tmp_path):
     assert values(tmp_path / "processes") == values(tmp_path / "inline")
 
 
-def test_a_step_that_takes_too_long_is_killed_with_its_children(tiny, faulty, tmp_path):
+def test_a_step_that_takes_too_long_is_killed_with_its_children(begun, tiny, faulty, tmp_path):
     # The child's command line holds its sleep: unique to this test.
-    begun = time.monotonic()
+    start = time.monotonic()
     ended = finished(
         "run", tiny, "--plugin", faulty, "-m", "sleeps:seconds=611.5", "-m", "power", "--seeds", "1", "--timeout", "8s",
-        cwd=tmp_path,
+        cwd=tmp_path, python=begun,
     )  # fmt: skip
-    assert time.monotonic() - begun < 90
+    assert time.monotonic() - start < 90
     assert ended.returncode == 3
     statuses = {
         r["row"]["method"]: r["status"] for r in records_of(tmp_path / ".prunebench") if not r["row"]["density"]
@@ -107,9 +107,9 @@ def test_a_step_that_takes_too_long_is_killed_with_its_children(tiny, faulty, tm
     assert gone("time.sleep(611.5)"), "the step's child is still there"
 
 
-def test_workers_that_die_leave_a_record_and_a_working_pool(tiny, faulty, tmp_path):
+def test_workers_that_die_leave_a_record_and_a_working_pool(begun, tiny, faulty, tmp_path):
     wanted = [part for name in ("dies", "exits", "raises", "hogs", "power") for part in ("-m", name)]
-    ended = finished("run", tiny, "--plugin", faulty, "--seeds", "1", "-j", "1", *wanted, cwd=tmp_path)
+    ended = finished("run", tiny, "--plugin", faulty, "--seeds", "1", "-j", "1", *wanted, cwd=tmp_path, python=begun)
     assert ended.returncode == 3
     found = {r["row"]["method"]: r for r in records_of(tmp_path / ".prunebench") if not r["row"]["density"]}
     assert found["dies"]["error"]["message"] == "the worker of step descent died (killed by signal 9)"
@@ -122,7 +122,7 @@ def test_workers_that_die_leave_a_record_and_a_working_pool(tiny, faulty, tmp_pa
     assert "Traceback" not in ended.stderr
 
 
-def test_a_worker_cannot_take_more_memory_than_it_is_given(tiny, tmp_path):
+def test_a_worker_cannot_take_more_memory_than_it_is_given(begun, tiny, tmp_path):
     greedy = tmp_path / "greedy.py"
     greedy.write_text(
         "import prunebench as pb, torch\n"
@@ -132,13 +132,15 @@ def test_a_worker_cannot_take_more_memory_than_it_is_given(tiny, tmp_path):
         "    return {n: w.abs() + 0 * held[0] for n, w in ctx.weights.items()}\n"
     )
     arguments = ("run", tiny, "--plugin", greedy, "-m", "greedy", "--seeds", "1", "-j", "1")
-    ended = finished(*arguments, "--memory", "1500M", cwd=tmp_path)
+    ended = finished(*arguments, "--memory", "1500M", cwd=tmp_path, python=begun)
     assert ended.returncode == 3, ended.stderr
     assert "memory" in ended.stderr.lower()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_finishes_what_runs_and_says_how_to_go_on(started, tiny, faulty, tmp_path, number, code):
+def test_the_first_signal_finishes_what_runs_and_says_how_to_go_on(
+    begun, started, tiny, faulty, tmp_path, number, code
+):
     arguments = ("run", tiny, "--plugin", faulty, "-m", "naps:seconds=1", "--seeds", "4", "-j", "1")
     process = started(*arguments, cwd=tmp_path)
     wait_for_line(process, "[1/16]")
@@ -150,13 +152,13 @@ def test_the_first_signal_finishes_what_runs_and_says_how_to_go_on(started, tiny
     before = records_of(tmp_path / ".prunebench")
     assert {r["status"] for r in before} <= {"ok", "skipped"}
     assert 4 <= len(before) < 16
-    ended = finished(*arguments, cwd=tmp_path)
+    ended = finished(*arguments, cwd=tmp_path, python=begun)
     assert ended.returncode == 0, ended.stderr
     assert len(records_of(tmp_path / ".prunebench")) == 16
     assert f"{len(before)} had their record before" in ended.stderr
 
 
-def test_the_second_signal_stops_at_once_and_cancelled_cells_run_again(started, tiny, faulty, tmp_path):
+def test_the_second_signal_stops_at_once_and_cancelled_cells_run_again(begun, started, tiny, faulty, tmp_path):
     arguments = (
         "run",
         tiny,
@@ -175,32 +177,32 @@ def test_the_second_signal_stops_at_once_and_cancelled_cells_run_again(started, 
     wait_for_line(process, "[4/8]")
     process.send_signal(signal.SIGINT)
     wait_for_line(process, "finishing what is running")
-    begun = time.monotonic()
+    start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - start < 15
     assert process.returncode == 130, errors
     statuses = [r["status"] for r in records_of(tmp_path / ".prunebench")]
     assert statuses.count("cancelled") == 4
     assert gone("time.sleep(622.5)"), "the step's child is still there"
-    ended = finished(*arguments, "--timeout", "1s", cwd=tmp_path)
+    ended = finished(*arguments, "--timeout", "1s", cwd=tmp_path, python=begun)
     assert "4 had their record before" in ended.stderr
     assert [r["status"] for r in records_of(tmp_path / ".prunebench")].count("timeout") == 4
 
 
-def test_two_runs_on_one_store_do_not_mix(started, tiny, faulty, tmp_path):
+def test_two_runs_on_one_store_do_not_mix(begun, started, tiny, faulty, tmp_path):
     first = started("run", tiny, "--plugin", faulty, "-m", "naps:seconds=60", "--seeds", "1", "-j", "1", cwd=tmp_path)
     end = time.monotonic() + 30
     while not list(tmp_path.glob(".prunebench/runs/*/plan.json")) and time.monotonic() < end:
         time.sleep(0.05)
-    second = finished("run", tiny, cwd=tmp_path)
+    second = finished("run", tiny, cwd=tmp_path, python=begun)
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
     assert "another run is using the store" in second.stderr
     assert first.poll() is None, "the first run goes on"
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(tiny, tmp_path):
+def test_a_full_disk_is_one_line_and_loses_nothing(begun, tiny, tmp_path):
     # A limit on the size of files stands for a disk that is full in the middle of the journal.
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (16000, 16000)); "
     limited += "sys.argv = ['prunebench', *sys.argv[1:]]; runpy.run_module('prunebench', run_name='__main__')"
@@ -214,7 +216,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tiny, tmp_path):
     assert "Traceback" not in ended.stderr
     kept = len((next((tmp_path / ".prunebench/runs").iterdir()) / "records.jsonl").read_bytes().split(b"\n")) - 1
     assert kept >= 4
-    again = finished(*arguments, cwd=tmp_path)
+    again = finished(*arguments, cwd=tmp_path, python=begun)
     assert again.returncode == 0, again.stderr
     assert len(records_of(tmp_path / ".prunebench")) == 32
 
@@ -242,8 +244,8 @@ def test_the_library_needs_no_main_guard(tiny, tmp_path, way):
     ], ended.stderr
 
 
-def test_a_run_that_is_killed_again_and_again_equals_an_undisturbed_one():
+def test_a_run_that_is_killed_again_and_again_equals_an_undisturbed_one(begun):
     sys.path.insert(0, str(Path(__file__).parents[1] / "soak"))
     from kill import soak
 
-    assert soak(trials=1, kills=3, seed=11) >= 1
+    assert soak(trials=1, kills=3, seed=11, python=begun) >= 1

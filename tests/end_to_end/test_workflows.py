@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from prunebench.cli.root import root
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHIMS = {
-    "prunebench": f'exec "{sys.executable}" -m prunebench "$@"',
+    "prunebench": 'exec "$BEGUN" -m prunebench "$@"',
     "uv": 'case "$1" in run) shift; exec "$@";; tool) exit 0;; esac',
     "git": 'test "$1 $2" = "worktree add" && mkdir -p "$3" && cp my_method.py mine.toml "$3"',
     "gh": 'echo "$@" >> "$GH_LOG"',
@@ -41,7 +40,7 @@ def steps(name):
 
 
 @pytest.fixture
-def runner(tmp_path):
+def runner(tmp_path, begun):
     """Run a step as a runner does, in a checkout that holds the files of the page on comparing."""
     checkout = tmp_path / "work" / "checkout"
     (tmp_path / "bin").mkdir()
@@ -63,7 +62,7 @@ def runner(tmp_path):
             env={
                 **os.environ, **known, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
                 "GITHUB_ENV": str(environment), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-                "GH_LOG": str(tmp_path / "gh.log"), "PRUNEBENCH_EXECUTOR": "inline",
+                "GH_LOG": str(tmp_path / "gh.log"), "PRUNEBENCH_EXECUTOR": "inline", "BEGUN": str(begun),
                 "PRUNEBENCH_PLUGIN": "my_method.py", **variables,
             },
         )  # fmt: skip

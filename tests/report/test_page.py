@@ -17,7 +17,7 @@ from prunebench.analysis.tables import Table
 from prunebench.report.files import write_report
 from prunebench.report.looks import looks_of
 from prunebench.report.page import page
-from prunebench.report.views import LONG, view, views
+from prunebench.report.views import LONG, MOST, view, views
 from tests.report.handmade import HOSTILE, METHODS, SCRIPT, records, row, small_run, write_run
 
 
@@ -143,6 +143,32 @@ def test_long_tables_and_later_ones_are_folded_but_no_alarm_is():
     assert not view(table(LONG), "x", looks).folded
     found = views("x", [table(100), table(40), table(20), table(20, alarm=True), table(1)], looks)
     assert [one.folded for one in found] == [False, False, True, False, True]
+
+
+def test_a_section_has_room_for_so_many_rows_but_for_its_first_table_and_for_alarms():
+    def table(rows, **more):
+        return Table(f"{rows} rows", ("method",), tuple((str(n),) for n in range(rows)), **more)
+
+    tables = [table(MOST + 5), table(1), table(2, alarm=True), table(3)]
+    assert [one.id for one in views("x", tables, looks_of([]))] == ["x-1", "x-3"]
+    assert [one.id for one in views("x", [table(MOST - 1), table(2), table(1), table(1)], looks_of([]))] == [
+        "x-1",
+        "x-3",
+    ]
+
+
+def test_what_has_no_room_is_told(tmp_path, monkeypatch):
+    run = load_results(write_run(tmp_path / "run", records(repetitions=1)))
+    whole = page(run)
+    assert "A page has room for" not in whole
+    for module in ("page", "views"):
+        monkeypatch.setattr(f"prunebench.report.{module}.MOST", 8)
+    text = page(run)
+    tables = re.compile(r'class="table" id="(curves-\d+)"')
+    assert tables.findall(whole) == ["curves-1", "curves-2", "curves-3", "curves-4"]
+    assert tables.findall(text) == ["curves-1"]
+    assert "room for some 8 rows of a section. It leaves out 3 more tables, of 18 rows; the Markdown" in text
+    assert "<code>prunebench show f00dcafe0123</code> does too" in text
 
 
 def test_a_warning_of_a_table_is_a_banner_of_the_page(tmp_path, monkeypatch):

@@ -41,8 +41,8 @@ densities = [0.5, 0.2, 0.1, 0.05]
 """
 
 
-def command(suite: Path, store: Path) -> list[str]:
-    return [sys.executable, "-m", "prunebench", "run", str(suite), "--store", str(store)]
+def command(suite: Path, store: Path, python: str | Path = sys.executable) -> list[str | Path]:
+    return [python, "-m", "prunebench", "run", suite, "--store", store]
 
 
 def outcomes(store: Path) -> dict[str, object]:
@@ -91,14 +91,14 @@ def disturbed(suite: Path, store: Path, kills: int, rng: random.Random) -> int:
         return delivered
 
 
-def soak(trials: int, kills: int, seed: int) -> int:
-    """All trials; returns the number of kills that were delivered."""
+def soak(trials: int, kills: int, seed: int, python: str | Path = sys.executable) -> int:
+    """All trials; returns the number of kills that were delivered. The undisturbed run is of `python`."""
     total = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         suite = folder / "soak.toml"
         suite.write_text(SUITE, encoding="utf-8")
-        subprocess.run(command(suite, folder / "undisturbed"), check=True, capture_output=True)
+        subprocess.run(command(suite, folder / "undisturbed", python), check=True, capture_output=True)
         expected = outcomes(folder / "undisturbed")
         for trial in range(trials):
             store = folder / f"trial-{trial}"

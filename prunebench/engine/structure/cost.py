@@ -141,6 +141,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.uses: list[_Use] = []
         self.others = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is ever compiled: torch need not import its compiler, which takes seconds."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
