@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from prunebench.errors import StoreError
 from prunebench.records.metrics import METRICS
 from prunebench.records.overrides import comparable
 
@@ -156,6 +157,8 @@ def _plain(columns: Columns) -> Part:
 def _gathered(found: Sequence[Mapping[str, Any]], kind: type[pl.DataType], title: Callable[[str], str]) -> Part:
     """A column for each key of some mappings, by its title."""
     titled = {title(name): name for name in _keys(found)}
+    if len(titled) < len(_keys(found)):
+        raise StoreError(f"two metrics of these records would share the column {_ACHIEVED}: one of them is density")
 
     def make(names: Collection[str]) -> pl.DataFrame:
         import polars as pl

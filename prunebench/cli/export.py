@@ -50,7 +50,7 @@ def command(run: str, file_format: str | None, output: Path | None, long: bool, 
         raise UsageError(f"{output} is there already: give --force to replace it")
     content = pieces(open_run(store, run), kind, long=long)
     if output is None:
-        sys.stdout.buffer.writelines(content)
+        sys.stdout.buffer.write(b"".join(content))  # all of it or nothing
         return
     try:
         write_whole(output, content)

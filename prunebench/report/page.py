@@ -22,7 +22,7 @@ from prunebench.report.families import FAMILIES, family_of
 from prunebench.report.headings import HEADINGS
 from prunebench.report.looks import looks, swatch
 from prunebench.report.outcomes import failures, skipped
-from prunebench.report.views import MOST, View, view, views
+from prunebench.report.views import MOST, View, room, view, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,18 +180,22 @@ def provenance(results: Results) -> list[dict[str, str]]:
 
 
 def blocks(part: Part, results: Results, known: Mapping[str, Look]) -> tuple[Block, ...]:
-    """The tables of a section in order, each with the charts that are about its task.
+    """The first tables of a section, each with the charts that are about its task, and those that are an alarm.
 
     The title of a chart ends with that of its task, as captions do; a chart of no one task stands by the first table.
     """
-    tables = views(part.section, part.tables, known)
+    tables = part.tables
+    places = [n for n, table in enumerate(tables) if n < room(tables) or table.alarm]
+    titles = [one_line(table.caption, _LONGEST).partition(" — ")[0] for table in tables]
     beside: dict[int, list[Figure]] = defaultdict(list)
     for chart in charts(part.suite, part.section, part.presentation, results):
         task = re.sub(r" \(\d+ of \d+\)$", "", chart.title.partition(" · ")[2])
-        place = next((n for n, table in enumerate(tables) if task and table.title.endswith(task)), 0)
-        numbers = view(chart.table, f"{chart.name}-numbers", known)
-        beside[place].append(Figure(chart, numbers))
-    return tuple(Block(table, tuple(beside[n])) for n, table in enumerate(tables))
+        place = next((n for n, title in enumerate(titles) if task and title.endswith(task)), 0)
+        if place in places:
+            numbers = view(chart.table, f"{chart.name}-numbers", known)
+            beside[place].append(Figure(chart, numbers))
+    shown = views(part.section, tables, known, places)
+    return tuple(Block(table, tuple(beside[n])) for n, table in zip(places, shown, strict=True))
 
 
 def legend(part: Part) -> tuple[tuple[str, str], ...]:
@@ -210,8 +214,10 @@ def _left(part: Part, found: Sequence[Block]) -> str:
     if not tables:
         return ""
     rows = sum(len(table.rows) for table in part.tables) - sum(len(block.table.lines) for block in found)
-    more = f"{tables} more table{'s' * (tables != 1)}, of {rows} row{'s' * (rows != 1)}"
-    return f"A page has room for some {MOST} rows of a section. It leaves out {more}; the Markdown has them all."
+    more = f"{tables} more table{'s' * (tables != 1)} of {rows} row{'s' * (rows != 1)}"
+    return (
+        f"A page has room for {MOST} rows of a section. It leaves out {more}, and their charts; the Markdown has all."
+    )
 
 
 def _families(known: Mapping[str, Look]) -> list[tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -21,8 +22,8 @@ LONG = 200
 """Rows beyond which a table is folded."""
 ROOM = 150
 """Rows of a section beyond which its tables are."""
-MOST = 3000
-"""Rows that a page has of a section: with 10⁵ no browser is quick."""
+MOST = 1500
+"""Rows that a page has of a section: with tens of thousands no browser is quick. Standard runs have up to 500."""
 _LONGEST = 2000
 _BAD = frozenset({"failed", "not as expected", "missing", "no"})
 _GOOD = frozenset({"held", "as expected", "ok", "yes"})
@@ -66,20 +67,23 @@ class View:
     folded: bool
 
 
-def views(id: str, tables: Sequence[Table], looks: Mapping[str, Look]) -> list[View]:
-    """The tables of a section; once they are many, the further ones are folded.
-
-    Those that do not fit into `MOST` rows are left out, but for the first and for what is an alarm.
-    """
+def views(
+    id: str, tables: Sequence[Table], looks: Mapping[str, Look], places: Sequence[int] | None = None
+) -> list[View]:
+    """The tables of a section, or those at some places of it; once they are many, the further ones are folded."""
     found = []
     above = 0
-    for n, table in enumerate(tables, 1):
-        rows = len(table.rows)
-        if above and above + rows > MOST and not table.alarm:
-            continue
-        found.append(view(table, f"{id}-{n}", looks, folded=above > 0 and above + rows > ROOM))
-        above += rows
+    for n in range(len(tables)) if places is None else places:
+        table = tables[n]
+        found.append(view(table, f"{id}-{n + 1}", looks, folded=above > 0 and above + len(table.rows) > ROOM))
+        above += len(table.rows)
     return found
+
+
+def room(tables: Sequence[Table]) -> int:
+    """How many tables of a section, from the first on, a page has room for: at least one."""
+    above = list(accumulate(len(table.rows) for table in tables))
+    return max(1, sum(rows <= MOST for rows in above))
 
 
 def view(table: Table, id: str, looks: Mapping[str, Look], *, folded: bool = False) -> View:

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from prunebench.analysis.export import exported
+from prunebench.analysis.frames import frame, titles
 from prunebench.analysis.results import Results, load_results
+from prunebench.errors import StoreError
 from prunebench.records.schema import Failure, Record, Row
 
 SCALE = "quick + densities=[0.5]"
@@ -144,3 +146,17 @@ def test_json_has_every_record_with_its_series_and_what_is_missing():
     assert len(text.splitlines()) == 8, "a line a record, for diffs"
     planned = json.loads(exported(results(RECORDS[1:]), "json"))
     assert [r["repetition"] for r in planned["missing"]] == [4]
+
+
+def test_a_column_of_a_frame_is_the_same_alone():
+    run = results()
+    whole = run.frame()
+    for names in ({"method", "kept"}, {"error.type"}, {*titles(run)}):
+        assert frame(run, names).equals(whole.select(name for name in whole.columns if name in names))
+    assert titles(run) == whole.columns
+
+
+def test_metrics_that_would_share_a_column_are_refused():
+    metrics = {"density": 0.5, "achieved_density": 0.4}
+    with pytest.raises(StoreError, match="would share the column achieved_density"):
+        results([Record(row(0), "ok", metrics=metrics)], ()).frame()

@@ -125,6 +125,8 @@ def _main() -> None:
         code = 0
     except SystemExit as end:
         code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
     # As an interpreter ends, but for taking apart what was imported, which takes longer than most commands.

@@ -160,6 +160,13 @@ def test_an_order_that_is_none_changes_nothing(pages, opened, sort):
     assert page.locator("th[aria-sort=ascending]").count() == 1
 
 
+def test_an_address_that_is_none_stops_nothing(pages, opened):
+    page = opened(f"{pages['usual']}#%")
+    assert page.locator("[data-shown]").inner_text() == "8 of 8 methods shown"
+    page.get_by_label("Filter methods").fill("snip 100")
+    assert page.locator("[data-shown]").inner_text() == "1 of 8 methods shown"
+
+
 def test_numbers_of_several_digits_sort_as_numbers(pages, opened):
     page = opened(pages["usual"])
     page.locator("#curves-2 thead th", has_text=re.compile("^parameters$")).get_by_role("button").click()

@@ -7,17 +7,21 @@ import hashlib
 import json
 import re
 import unicodedata
+from concurrent.futures import Future
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from prunebench.analysis.boards.sections import Part, parts
 from prunebench.analysis.results import load_results
 from prunebench.analysis.tables import Table
+from prunebench.report.charts.base import Chart
+from prunebench.report.charts.drawing import Drawing
 from prunebench.report.files import write_report
 from prunebench.report.looks import looks_of
-from prunebench.report.page import page
-from prunebench.report.views import LONG, MOST, view, views
+from prunebench.report.page import blocks, page
+from prunebench.report.views import LONG, MOST, room, view, views
 from tests.report.handmade import HOSTILE, METHODS, SCRIPT, records, row, small_run, write_run
 
 
@@ -145,16 +149,35 @@ def test_long_tables_and_later_ones_are_folded_but_no_alarm_is():
     assert [one.folded for one in found] == [False, False, True, False, True]
 
 
-def test_a_section_has_room_for_so_many_rows_but_for_its_first_table_and_for_alarms():
-    def table(rows, **more):
-        return Table(f"{rows} rows", ("method",), tuple((str(n),) for n in range(rows)), **more)
+def test_a_section_has_room_for_its_first_tables():
+    def rows(*counts):
+        return [Table("", ("method",), tuple((str(n),) for n in range(count))) for count in counts]
 
-    tables = [table(MOST + 5), table(1), table(2, alarm=True), table(3)]
-    assert [one.id for one in views("x", tables, looks_of([]))] == ["x-1", "x-3"]
-    assert [one.id for one in views("x", [table(MOST - 1), table(2), table(1), table(1)], looks_of([]))] == [
-        "x-1",
-        "x-3",
+    assert room(rows(MOST + 5, 1)) == 1
+    assert room(rows(0, MOST, 1, 0)) == 2
+    assert room(rows(MOST - 1, 2, 1)) == 1, "none is passed over"
+    assert room(rows(1, 2, 3)) == 3
+
+
+def test_a_page_leaves_out_no_alarm_and_no_chart_of_what_it_shows(tmp_path, monkeypatch):
+    titles = ["a task", "another", "a third", "one more"]
+    tables = [Table(f"{title} — 2 rows", ("method",), (("snip",),) * 2, alarm=title == "a third") for title in titles]
+    drawn = Future()
+    drawn.set_result("")
+    many = [
+        Chart(f"chart-{n}", f"Chart · {title}", "", Drawing(drawn, str), tables[0])
+        for n, title in enumerate([*titles, "none of these"])
     ]
+    monkeypatch.setattr("prunebench.report.page.charts", lambda *_: many)
+    monkeypatch.setattr("prunebench.report.views.MOST", 5)
+    run = load_results(write_run(tmp_path / "run", records(repetitions=1)))
+    found = blocks(Part("tradeoff", "curves", parts(run)[0].presentation, tuple(tables)), run, looks_of([]))
+    assert [(one.table.id, one.table.title) for one in found] == [
+        ("curves-1", "a task"), ("curves-2", "another"), ("curves-3", "a third"),
+    ]  # fmt: skip
+    assert [[figure.chart.name for figure in one.figures] for one in found] == [
+        ["chart-0", "chart-4"], ["chart-1"], ["chart-2"],
+    ]  # fmt: skip
 
 
 def test_what_has_no_room_is_told(tmp_path, monkeypatch):
@@ -167,7 +190,9 @@ def test_what_has_no_room_is_told(tmp_path, monkeypatch):
     tables = re.compile(r'class="table" id="(curves-\d+)"')
     assert tables.findall(whole) == ["curves-1", "curves-2", "curves-3", "curves-4"]
     assert tables.findall(text) == ["curves-1"]
-    assert "room for some 8 rows of a section. It leaves out 3 more tables, of 18 rows; the Markdown" in text
+    assert (
+        "room for 8 rows of a section. It leaves out 3 more tables of 18 rows, and their charts; the Markdown" in text
+    )
     assert "<code>prunebench show f00dcafe0123</code> does too" in text
 
 

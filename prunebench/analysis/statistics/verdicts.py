@@ -212,9 +212,12 @@ def moments(samples: Sequence[Sequence[float]]) -> tuple[Floats, Floats]:
         values = np.array([samples[i] for i in alike.tolist()], dtype=np.float64)
         equal = np.ptp(values, axis=1) == 0
         away = values - means[alike, None]
+        # In units of the largest, whose square is a number whatever the metric's are.
+        unit = np.where(equal, 1.0, np.abs(away).max(axis=1))
+        away /= unit[:, None]
         # The mean is rounded: the second term is what that adds.
         squares = np.sum(away**2, axis=1) - np.sum(away, axis=1) ** 2 / n
-        spreads[alike] = np.where(equal, 0.0, np.sqrt(squares / (n - 1)))
+        spreads[alike] = np.where(equal, 0.0, unit * np.sqrt(squares / (n - 1)))
     return means, spreads
 
 

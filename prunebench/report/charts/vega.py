@@ -1,6 +1,7 @@
 """Draws what it is told on standard input, a line a chart: run by `pen` as a process of its own.
 
-The first line is where modules are found, every other a specification. Answers are lines too: `svg`, or `error`.
+The first line is where modules are found, every other a version of Vega-Lite and a specification. Answers are lines
+too: `svg`, or `error`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
+
+
+def answer(version: str, specification: dict[str, Any]) -> dict[str, str]:
+    """What there is to say of one chart."""
+    import vl_convert
+
+    try:
+        return {"svg": str(vl_convert.vegalite_to_svg(specification, vl_version=version))}
+    except ValueError as error:
+        return {"error": str(error)}
 
 
 def main() -> None:
@@ -15,15 +27,8 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
         sys.path[:] = json.loads(sys.stdin.readline())
-        import vl_convert
-
         for line in sys.stdin:
-            version, specification = json.loads(line)
-            try:
-                answer = {"svg": str(vl_convert.vegalite_to_svg(specification, vl_version=version))}
-            except ValueError as error:
-                answer = {"error": str(error)}
-            answers.write(json.dumps(answer) + "\n")
+            answers.write(json.dumps(answer(*json.loads(line))) + "\n")
             answers.flush()
 
 

@@ -7,9 +7,7 @@ root.classList.add("js");
 const LISTS = ["family", "of"];
 const read = () => {
   const text = location.hash.slice(1);
-  const found = new URLSearchParams(text.includes("=") ? text : "");
-  if (text && !text.includes("=")) found.set("at", decodeURIComponent(text));
-  return found;
+  return new URLSearchParams(!text || text.includes("=") ? text : "at=" + text);
 };
 const write = (changes, replace = false) => {
   const next = read();

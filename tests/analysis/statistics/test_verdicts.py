@@ -343,6 +343,7 @@ def test_moments_are_those_of_exact_arithmetic() -> None:
     ]
     samples += [[value] * n for value in (0.1, 13.345, -7 / 3) for n in range(2, 12)]
     samples += [[0.1 + 0.2, 0.3, 0.3], [56.58 - 43.24, 13.34, 13.34, 13.35]]
+    samples += [[scale, 3 * scale, -2 * scale] for scale in (1e160, 1e-160, 1e-300)]
     means, spreads = moments(samples)
     assert means.tolist() == [statistics.mean(sample) for sample in samples]
     assert spreads == pytest.approx(np.array([statistics.stdev(sample) for sample in samples]), rel=1e-14, abs=0)
