@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _registry() -> Iterator[None]:
     catalogue.declare()
+    before = {*METHODS.entries}
     yield
-    for name in [entry.name for entry in METHODS if not entry.target.startswith("prunebench.")]:
+    for name in {*METHODS.entries} - before:
         METHODS.entries.pop(name)
         METHODS._objects.pop(name)
 

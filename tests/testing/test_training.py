@@ -36,8 +36,9 @@ FAULTY = str(Path(__file__).parent / "faulty" / "training.py")
 @pytest.fixture(autouse=True)
 def _registry() -> Iterator[None]:
     catalogue.declare()
+    before = {*METHODS.entries}
     yield
-    for name in [entry.name for entry in METHODS if not entry.target.startswith("prunebench.")]:
+    for name in {*METHODS.entries} - before:
         METHODS.entries.pop(name)
         METHODS._objects.pop(name)
     plugins._loaded.discard(FAULTY)
