@@ -13,7 +13,7 @@ from prunebench.harness.files import write_whole
 from prunebench.report.charts.alone import alone
 from prunebench.report.charts.sections import charts
 from prunebench.report.markdown import markdown
-from prunebench.report.page import facts, page, question, rendered, statuses, title
+from prunebench.report.page import facts, page, question, rendered, sections, statuses, title
 from prunebench.report.places import distinct, stems
 from prunebench.report.scope import of_suite
 
@@ -50,10 +50,8 @@ def write_report(runs: Sequence[Results], folder: Path, formats: Sequence[str] =
     names = stems(suites)
     written: list[Path] = []
     for results, name in zip(scoped, names, strict=True):
-        for kind in formats:
-            beside = [f"{name}.{other}" for other in formats if other != kind]
-            with uncollected():
-                written.append(_written(folder / f"{name}.{kind}", _content(results, kind, beside)))
+        with uncollected():
+            written += _files(results, folder / name, formats)
         if CHARTS in asked:
             written += [_written(folder / f"{name}.{chart.name}.svg", alone(chart).encode()) for chart in _all(results)]
     if len(suites) > 1 and "html" in formats and _free(folder / "index.html", _GENERATOR):
@@ -61,6 +59,17 @@ def write_report(runs: Sequence[Results], folder: Path, formats: Sequence[str] =
     if len(suites) > 1 and "md" in formats and _free(folder / "README.md", _MARK):
         written.append(_written(folder / "README.md", _readme(scoped, names, formats)))
     return written
+
+
+def _files(results: Results, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """The page last: its charts are drawn while the others are written."""
+    if "html" in formats:
+        sections(results)
+    made: dict[str, Path] = {}
+    for kind in sorted(formats, key="html".__eq__):
+        beside = [f"{stem.name}.{other}" for other in formats if other != kind]
+        made[kind] = _written(stem.with_name(f"{stem.name}.{kind}"), _content(results, kind, beside))
+    return [made[kind] for kind in formats]
 
 
 def _free(path: Path, mark: str) -> bool:

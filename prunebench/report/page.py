@@ -85,7 +85,7 @@ def page(results: Results, files: Sequence[str] = ()) -> str:
     (suite,) = results.plan["suites"]
     scale = one_line(results.plan["scale"], _LONGEST)
     known = looks(results)
-    shown = [_shown(part, results, known) for part in parts(results)]
+    found = sections(results)
     sheet = of_results(results)
     findings = lint(sheet)
     return rendered(
@@ -98,8 +98,8 @@ def page(results: Results, files: Sequence[str] = ()) -> str:
         selection=selection(results),
         facts=facts(results),
         statuses=statuses(results),
-        alarms=[block.table for part in shown for block in part.blocks if block.table.alarm],
-        parts_shown=shown,
+        alarms=[block.table for part in found for block in part.blocks if block.table.alarm],
+        parts_shown=found,
         methods=methods(known),
         families=_families(known),
         datasets=sorted({one_line(name, _LONGEST) for name in {row.dataset for row in results.rows}}),
@@ -110,6 +110,12 @@ def page(results: Results, files: Sequence[str] = ()) -> str:
         provenance=provenance(results),
         files=files,
     )
+
+
+def sections(results: Results) -> list[Shown]:
+    """The sections of the page of a run, made once: from then on their charts are being drawn."""
+    known = looks(results)
+    return results.once("sections of a page", lambda: [_shown(part, results, known) for part in parts(results)])
 
 
 def rendered(template: str, **context: Any) -> str:

@@ -203,13 +203,15 @@ def test_two_runs_on_one_store_do_not_mix(begun, started, tiny, faulty, tmp_path
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(begun, tiny, tmp_path):
-    # A limit on the size of files stands for a disk that is full in the middle of the journal.
+    # A limit on the size of files stands for a disk that is full in the middle of the journal. Modules are not compiled
+    # into files: cut short, Python would read them again.
     limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (16000, 16000)); "
     limited += "sys.argv = ['prunebench', *sys.argv[1:]]; runpy.run_module('prunebench', run_name='__main__')"
     arguments = ("run", tiny, "--executor", "inline")
     ended = subprocess.run(
-        [sys.executable, "-c", limited, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-B", "-c", limited, *map(str, arguments)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert ended.returncode == 2, ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
     assert "File too large; finished cells are kept" in last

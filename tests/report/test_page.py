@@ -181,12 +181,12 @@ def test_a_page_leaves_out_no_alarm_and_no_chart_of_what_it_shows(tmp_path, monk
 
 
 def test_what_has_no_room_is_told(tmp_path, monkeypatch):
-    run = load_results(write_run(tmp_path / "run", records(repetitions=1)))
-    whole = page(run)
+    folder = write_run(tmp_path / "run", records(repetitions=1))
+    whole = page(load_results(folder))
     assert "A page has room for" not in whole
     for module in ("page", "views"):
         monkeypatch.setattr(f"prunebench.report.{module}.MOST", 8)
-    text = page(run)
+    text = page(load_results(folder))
     tables = re.compile(r'class="table" id="(curves-\d+)"')
     assert tables.findall(whole) == ["curves-1", "curves-2", "curves-3", "curves-4"]
     assert tables.findall(text) == ["curves-1"]
