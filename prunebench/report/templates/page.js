@@ -18,6 +18,7 @@ const write = (changes, replace = false) => {
   const hash = "#" + next;
   if (replace) location.replace(hash);
   else location.hash = hash;
+  apply();
 };
 
 const listed = all(".methods li");
@@ -209,7 +210,10 @@ document.addEventListener("click", (event) => {
   if (id === "main") one("#main").focus();
 });
 
+let applied = null;
 const apply = () => {
+  if (applied === location.hash) return;
+  applied = location.hash;
   const state = read();
   theme(state.get("theme") || "");
   show(state);
